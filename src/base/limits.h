@@ -1,0 +1,29 @@
+// Every bound on what a peer can make us keep or do (W-25, W-26), in one place.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace flare {
+
+struct Limits {
+  size_t max_envelope_bytes = 64u << 20;           // metadata of one message
+  uint64_t max_tensor_bytes = uint64_t{1} << 40;   // one tensor
+  uint64_t max_message_bytes = uint64_t{1} << 42;  // all tensors of one message
+  size_t max_tensors = 1'000'000;                  // per message
+  int32_t max_dimensions = 32;
+  size_t max_depth = 32;            // nesting of values
+  size_t max_text = 1u << 20;       // one name or topic
+  size_t inline_bytes = 64u << 10;  // tensors up to this sum travel with their message
+  size_t chunk_bytes = 1u << 20;
+  size_t chunk_window = 16;          // chunks asked for and not yet here
+  size_t max_queued_messages = 64;   // received, not yet taken by the user
+  size_t max_remembered_ids = 1024;  // of received messages, against repeats (W-22)
+  size_t max_uploads = 8;            // results on their way at once
+  size_t max_metrics = 10'000;       // not yet acknowledged (agent) or not yet read (exchanger)
+  size_t metrics_per_batch = 256;
+  size_t max_transactions = 64;  // live download transactions
+  size_t max_outcomes = 1024;    // remembered ends of transactions
+};
+
+}  // namespace flare

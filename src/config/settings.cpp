@@ -1,0 +1,156 @@
+#include "config/settings.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/failure.h"
+#include "base/text.h"
+#include "config/option_value.h"
+
+namespace flare {
+
+namespace {
+
+struct Entry {
+  Option option;
+  void (*apply)(std::string_view value, Settings *settings);
+};
+
+// The one table. Its defaults are those of Settings, which a test compares.
+constexpr Entry kTable[] = {
+    {{"url", "",
+      "Where the exchanger is: zmq+ipc:///PATH, zmq+tcp://HOST:PORT or memory://NAME. For an exchanger, where it "
+      "waits for its agent; PORT may be * there."},
+     [](std::string_view value, Settings *settings) { settings->url = parse_text(value); }},
+    {{"profile", "",
+      "The path of a JSON file with an object of option names and values, which count less than the environment. A "
+      "file with a token must be readable by its owner only."},
+     [](std::string_view value, Settings *) { parse_text(value); }},
+    {{"agent_id", "agent",
+      "The name of the agent, up to 128 of A-Z a-z 0-9 _ . -; an exchanger admits the agent of its own agent_id only."},
+     [](std::string_view value, Settings *settings) { settings->agent_id = parse_agent_id(value); }},
+    {{"site", "", "The name of the site (site_name in NVFlare). An agent need not set it: its exchanger says it."},
+     [](std::string_view value, Settings *settings) { settings->site = parse_text(value); }},
+    {{"job_id", "", "The id of the job. An agent need not set it: its exchanger says it."},
+     [](std::string_view value, Settings *settings) { settings->job_id = parse_text(value); }},
+    {{"token", "",
+      "A secret that agent and exchanger share. Give it by environment or profile: a command line can be read by "
+      "others."},
+     [](std::string_view value, Settings *settings) { settings->token = parse_secret(value); }},
+    {{"connect_timeout", "60",
+      "Seconds until an agent whose exchanger never answered gives up; `none`: never. A connection lost later falls "
+      "under heartbeat_timeout."},
+     [](std::string_view value, Settings *settings) {
+       settings->connect_timeout = parse_duration_or_none(value, "to wait without end write 'none'");
+     }},
+    {{"close_timeout", "10", "Seconds that closing waits at most for submitted results and the goodbye."},
+     [](std::string_view value, Settings *settings) {
+       settings->close_timeout = parse_duration(value, "to close at once write a small number such as 0.001");
+     }},
+    {{"heartbeat_interval", "5", "Seconds between two heartbeats to the peer."},
+     [](std::string_view value, Settings *settings) {
+       settings->heartbeat_interval =
+           parse_duration(value, "heartbeats cannot be switched off, but a large number makes them few");
+     }},
+    {{"heartbeat_timeout", "60",
+      "Seconds of silence after which the peer counts as gone; `none`: never (0 in NVFlare). Must be greater than "
+      "heartbeat_interval, that of the peer too."},
+     [](std::string_view value, Settings *settings) {
+       settings->heartbeat_timeout = parse_duration_or_none(value, "to wait for a silent peer for ever write 'none'");
+     }},
+    {{"resend_interval", "2", "Seconds from a failed attempt to send a message to the next one."},
+     [](std::string_view value, Settings *settings) {
+       settings->resend_interval = parse_duration(value, "to send every message only once set max_resends to 0");
+     }},
+    {{"max_resends", "3",
+      "How often a message that the peer did not take is sent again; `unlimited`: until the session is over (None in "
+      "NVFlare)."},
+     [](std::string_view value, Settings *settings) {
+       settings->max_resends = parse_count_or_unlimited(value, 0, 1'000'000);
+     }},
+    {{"submit_result_timeout", "60",
+      "Seconds that the peer has to acknowledge a message, for each attempt to send it."},
+     [](std::string_view value, Settings *settings) {
+       settings->submit_result_timeout = parse_duration(value, "the peer needs some: write 1 or more");
+     }},
+    {{"streaming_idle_timeout", "600",
+      "Seconds without progress after which a transfer of tensors counts as stalled; `none`: never."},
+     [](std::string_view value, Settings *settings) {
+       settings->streaming_idle_timeout = parse_duration_or_none(value, "to let a transfer rest for ever write 'none'");
+     }},
+    {{"reconnect_interval", "0.1", "Seconds between two attempts to connect."},
+     [](std::string_view value, Settings *settings) {
+       settings->reconnect_interval = parse_duration(value, "to try again at once write a small number such as 0.001");
+     }},
+    {{"train_task_name", "train", "The name of the tasks whose kind is FLARE_TASK_TRAIN."},
+     [](std::string_view value, Settings *settings) { settings->train_task_name = parse_name(value); }},
+    {{"evaluate_task_name", "validate", "The name of the tasks whose kind is FLARE_TASK_VALIDATE."},
+     [](std::string_view value, Settings *settings) { settings->evaluate_task_name = parse_name(value); }},
+    {{"submit_model_task_name", "submit_model", "The name of the tasks whose kind is FLARE_TASK_SUBMIT_MODEL."},
+     [](std::string_view value, Settings *settings) { settings->submit_model_task_name = parse_name(value); }},
+    {{"metric_queue", "10000", "How many metrics may wait to be sent; beyond it the oldest are dropped and counted."},
+     [](std::string_view value, Settings *settings) { settings->metric_queue = parse_count(value, 1, 10'000'000); }},
+    {{"allow_insecure", "false",
+      "`true` permits TCP beyond this machine, and TCP without a token: nothing is encrypted or authenticated then."},
+     [](std::string_view value, Settings *settings) { settings->allow_insecure = parse_flag(value); }},
+    {{"log_level", "warn", "The least important records to be logged: trace, debug, info, warn or error; `off`: none."},
+     [](std::string_view value, Settings *settings) { settings->log_level = parse_log_level(value); }},
+    {{"log_file", "", "The path of a file to which the log is appended; without one it goes to stderr."},
+     [](std::string_view value, Settings *settings) { settings->log_file = parse_text(value); }},
+    {{"max_tensor_bytes", "1TiB",
+      "The largest tensor that is sent or received: bytes, or a number followed by KiB, MiB, GiB or TiB."},
+     [](std::string_view value, Settings *settings) { settings->limits.max_tensor_bytes = parse_size(value); }},
+    {{"max_message_bytes", "4TiB",
+      "The most that all tensors of one task or result may have together, written as max_tensor_bytes."},
+     [](std::string_view value, Settings *settings) { settings->limits.max_message_bytes = parse_size(value); }},
+};
+
+// A value as it can stand in a message: short, on one line, UTF-8.
+std::string quoted(std::string_view value) {
+  constexpr size_t kMost = 80;
+  if (!is_utf8(value)) return "(not UTF-8)";
+  size_t end = std::min(value.size(), kMost);
+  while (end < value.size() && (static_cast<unsigned char>(value[end]) & 0xc0) == 0x80) --end;
+  std::string text = "'";
+  for (const char letter : value.substr(0, end)) {
+    text += static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f ? '?' : letter;
+  }
+  return text + (end < value.size() ? "...'" : "'");
+}
+
+const Entry &find_entry(std::string_view name, std::string_view source) {
+  std::array<std::string_view, std::size(kTable)> names;
+  for (size_t i = 0; i < names.size(); ++i) {
+    names[i] = kTable[i].option.name;
+    if (names[i] == name) return kTable[i];
+  }
+  std::string text = "unknown option " + quoted(name);
+  if (source != kSetByCall) text += " in " + std::string(source);
+  const std::string_view near = nearest(name, names.data(), names.size());
+  if (!near.empty()) text += "; did you mean '" + std::string(near) + "'?";
+  throw Failure(FLARE_INVALID_ARGUMENT, text);
+}
+
+}  // namespace
+
+size_t option_count() { return std::size(kTable); }
+const Option &option_at(size_t index) { return kTable[index].option; }
+
+void apply_option(Settings *settings, std::string_view name, std::string_view value, std::string_view source) {
+  const Entry &entry = find_entry(name, source);
+  try {
+    entry.apply(value, settings);
+  } catch (const Failure &failure) {
+    const std::string shown = name == "token" ? "" : " " + quoted(value);
+    throw Failure(failure.status(), "option " + std::string(name) + ": the value" + shown + " (" + std::string(source) +
+                                        ") " + failure.what());
+  }
+}
+
+void Options::set(std::string_view name, std::string_view value) {
+  Settings scratch;
+  apply_option(&scratch, name, value, kSetByCall);
+  values_.insert_or_assign(std::string(name), std::string(value));
+}
+
+}  // namespace flare
