@@ -1,0 +1,33 @@
+// What a pipe carries between agent and exchanger.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "model/shareable.h"
+
+namespace flare {
+
+enum class MessageKind { kRequest, kReply };
+
+namespace topic {
+inline constexpr std::string_view kEnd = "_END_";
+inline constexpr std::string_view kAbort = "_ABORT_";           // of the job
+inline constexpr std::string_view kAbortTask = "_ABORT_TASK_";  // of the task in the header __task_id__ (W-14)
+inline constexpr std::string_view kPeerGone = "_PEER_GONE_";    // never on the wire
+inline constexpr std::string_view kMetric = "metric";
+}  // namespace topic
+
+// PH-16. Immutable once made: a message that is sent again is the same message.
+struct Message {
+  MessageKind kind = MessageKind::kRequest;
+  std::string topic;
+  std::string id;
+  std::string request_id;  // of the question, for a reply
+  Shareable data;
+};
+
+using MessagePtr = std::shared_ptr<const Message>;
+
+}  // namespace flare

@@ -1,0 +1,79 @@
+// A pipe joins one agent and one exchanger. It carries messages whole, with all their tensors, and says what became
+// of those it was given. Everything above this line works on any transport.
+//
+// A pipe lives in the loop thread: it is called there and calls its listener there.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/time.h"
+#include "flare_agent.h"
+#include "pipe/message.h"
+#include "transfer/chunk.h"
+
+namespace flare {
+
+struct PeerInfo {
+  std::string instance;  // changes when the peer is another process or object
+  std::string agent_id;
+  std::string site;
+  std::string job_id;
+  std::string library;
+  int wire_version = 0;
+};
+
+struct PipeStats {
+  int64_t bytes_received = 0;  // of tensors
+  int64_t bytes_sent = 0;
+  int64_t reconnects = 0;
+  int64_t duplicates_dropped = 0;
+  int64_t frames_rejected = 0;
+};
+
+class PipeListener {
+ public:
+  virtual ~PipeListener() = default;
+
+  // The session is up: for the first time, again, or with another peer in the place of the old (`new_peer`). In
+  // the last case the pipe has forgotten, without a word, every message not settled: send again what still matters.
+  virtual void on_up(const PeerInfo &peer, bool new_peer) = 0;
+  // The connection is lost; the pipe tries to get it back until it says on_over.
+  virtual void on_down() = 0;
+  // Asked before a new message is acknowledged: an empty text takes it, anything else refuses it for now.
+  virtual std::string on_offered(const Message &message) = 0;
+  // A message that was taken, with all its tensors.
+  virtual void on_message(const MessagePtr &message) = 0;
+  // The tensors of a message that was taken could not be fetched.
+  virtual void on_message_lost(const MessagePtr &message, flare_status status, const std::string &reason) = 0;
+  // Once per message sent: the peer has taken it, or not (with the reason).
+  virtual void on_accepted(const std::string &id, bool accepted, const std::string &reason) = 0;
+  // Once per message sent, after on_accepted: everything it carries is where it should be, or never will be. The
+  // pipe holds no reference to the message any more.
+  virtual void on_settled(const std::string &id, flare_status status, const std::string &reason) = 0;
+  // The session is over for good: FLARE_ENDED, FLARE_ABORTED, FLARE_PEER_GONE, FLARE_REFUSED, FLARE_UNREACHABLE or
+  // FLARE_IO. Everything not settled yet is settled with this status before; after FLARE_ENDED only what the peer has
+  // accepted may still settle.
+  virtual void on_over(flare_status status, const std::string &reason) = 0;
+};
+
+struct SendOptions {
+  Duration timeout = std::chrono::seconds(60);  // for the peer to take it, per attempt (PH-12)
+  std::optional<Duration> idle_timeout;         // of the upload
+  bool lent = false;  // the message refers to memory of the user: never held beyond on_settled
+};
+
+class Pipe {
+ public:
+  virtual ~Pipe() = default;
+
+  virtual void send(const MessagePtr &message, const SendOptions &options) = 0;
+  // Gives a message up; on_settled follows. Nothing happens when it is settled.
+  virtual void cancel(const std::string &id, flare_status status, const std::string &reason) = 0;
+  virtual std::optional<TransferProgress> progress(const std::string &id) const = 0;
+  virtual PipeStats stats() const = 0;
+  // Says goodbye and lets go; no event follows.
+  virtual void close(const std::string &reason) = 0;
+};
+
+}  // namespace flare

@@ -1,0 +1,223 @@
+#include "pipe/pipe_handler.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <iterator>
+#include <utility>
+
+#include "base/failure.h"
+
+namespace flare {
+
+namespace {
+
+// The first moment at which more than `duration` has passed: PH-07, PH-09 and PH-12 compare strictly.
+TimePoint beyond(TimePoint since, Duration duration) { return since + duration + Duration(1); }
+
+std::string seconds_text(Duration duration) {
+  std::array<char, 32> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), to_seconds(duration)).ptr;
+  return std::string(digits.data(), end) + " s";
+}
+
+// Whether the peer waits for a message of ours, which then serves as the acknowledgement too.
+bool has_answer(const Message &message) {
+  return message.kind == MessageKind::kRequest && message.topic != topic::kMetric && message.topic != topic::kAbortTask;
+}
+
+}  // namespace
+
+PipeHandler::PipeHandler(const Options &options, const Limits &limits) : options_(options), limits_(limits) {
+  if (options_.heartbeat_interval <= Duration::zero()) {
+    throw Failure(FLARE_INVALID_ARGUMENT,
+                  "heartbeat_interval is " + seconds_text(options_.heartbeat_interval) + "; it must be greater than 0");
+  }
+  if (options_.heartbeat_timeout && *options_.heartbeat_timeout <= options_.heartbeat_interval) {
+    throw Failure(FLARE_INVALID_ARGUMENT, "heartbeat_timeout is " + seconds_text(*options_.heartbeat_timeout) +
+                                              "; it must be greater than heartbeat_interval, which is " +
+                                              seconds_text(options_.heartbeat_interval));
+  }
+}
+
+void PipeHandler::start(TimePoint now) {
+  if (started_) return;
+  started_ = true;
+  last_heard_ = now;
+  next_heartbeat_ = now;
+}
+
+void PipeHandler::stop(const std::string &reason) {
+  std::erase_if(actions_, [](const Action &action) { return !std::holds_alternative<Sent>(action); });
+  shut(reason);
+}
+
+void PipeHandler::on_connected(TimePoint now) {
+  if (stopped_) return;
+  for (Sending &sending : sending_) transmit(&sending, now);
+  if (!started_) return;
+  actions_.emplace_back(TransmitHeartbeat{});
+  next_heartbeat_ = beyond(now, options_.heartbeat_interval);
+}
+
+void PipeHandler::forget_received() {
+  remembered_.clear();
+  remembered_order_.clear();
+  acks_due_.clear();
+}
+
+void PipeHandler::send(const MessagePtr &message, Duration timeout, TimePoint now) {
+  if (timeout <= Duration::zero()) {
+    throw Failure(FLARE_INVALID_ARGUMENT,
+                  "the timeout of a send is " + seconds_text(timeout) + "; it must be greater than 0");
+  }
+  if (stopped_) {
+    actions_.emplace_back(Sent{message->id, false, stop_reason_});
+    return;
+  }
+  if (message->kind == MessageKind::kReply) acks_due_.erase(message->request_id);
+  Sending sending;
+  sending.message = message;
+  sending.timeout = timeout;
+  transmit(&sending, now);
+  sending_.push_back(std::move(sending));
+}
+
+void PipeHandler::cancel(const std::string &id, const std::string &reason) {
+  const auto found = find(id);
+  if (found != sending_.end()) finish(found, false, reason);
+}
+
+void PipeHandler::on_peer_activity(TimePoint now) { last_heard_ = std::max(last_heard_, now); }
+
+PipeHandler::Received PipeHandler::on_message(const Message &message, TimePoint now) {
+  if (stopped_) return Received::kIgnored;
+  on_peer_activity(now);
+  if (message.kind == MessageKind::kReply) on_ack(message.request_id, true, "", now);
+  if (message.topic == topic::kEnd || message.topic == topic::kAbort) {
+    actions_.emplace_back(TransmitAck{message.id, true, ""});
+    const bool ended = message.topic == topic::kEnd;
+    end(message.topic,
+        text_header(message.data, header::kReason, ended ? "the peer ended the job" : "the peer aborted the job"));
+    return Received::kIgnored;
+  }
+  if (remembered_.count(message.id) > 0) {
+    acks_due_.erase(message.id);
+    actions_.emplace_back(TransmitAck{message.id, true, ""});
+    return Received::kRepeated;
+  }
+  return Received::kNew;
+}
+
+void PipeHandler::on_taken(const Message &message, bool accepted, const std::string &reason, TimePoint now) {
+  if (stopped_) return;
+  if (accepted) remember(message.id);
+  if (accepted && has_answer(message)) {
+    acks_due_[message.id] = now + options_.ack_delay;
+  } else {
+    actions_.emplace_back(TransmitAck{message.id, accepted, reason});
+  }
+}
+
+void PipeHandler::on_ack(const std::string &id, bool accepted, const std::string &reason, TimePoint now) {
+  const auto found = find(id);
+  if (found == sending_.end()) return;
+  if (accepted) {
+    finish(found, true, "");
+  } else if (found->waiting_for_ack) {  // else this attempt has failed already
+    attempt_failed(found, reason, now);
+  }
+}
+
+void PipeHandler::on_broken(const std::string &reason) { end(topic::kPeerGone, reason); }
+
+void PipeHandler::on_time(TimePoint now) {
+  if (stopped_) return;
+  if (started_ && options_.heartbeat_timeout && now >= silence_deadline()) {
+    end(topic::kPeerGone, "nothing was heard from the peer for " + seconds_text(*options_.heartbeat_timeout));
+    return;
+  }
+  if (started_ && now >= next_heartbeat_) {
+    actions_.emplace_back(TransmitHeartbeat{});
+    next_heartbeat_ = beyond(now, options_.heartbeat_interval);
+  }
+  for (auto next = sending_.begin(); next != sending_.end();) {
+    const auto sending = next++;  // which may be gone in a moment
+    if (now < sending->next) continue;
+    if (sending->waiting_for_ack) {
+      attempt_failed(sending, "the peer did not acknowledge it within " + seconds_text(sending->timeout), now);
+    } else {
+      transmit(&*sending, now);
+    }
+  }
+  std::erase_if(acks_due_, [&](const auto &due) {
+    if (now < due.second) return false;
+    actions_.emplace_back(TransmitAck{due.first, true, ""});
+    return true;
+  });
+}
+
+std::optional<TimePoint> PipeHandler::deadline() const {
+  if (stopped_) return std::nullopt;
+  std::optional<TimePoint> deadline;
+  if (started_) deadline = next_heartbeat_;
+  if (started_ && options_.heartbeat_timeout) deadline = earlier(deadline, silence_deadline());
+  for (const Sending &sending : sending_) deadline = earlier(deadline, sending.next);
+  for (const auto &[id, due] : acks_due_) deadline = earlier(deadline, due);
+  return deadline;
+}
+
+std::vector<PipeHandler::Action> PipeHandler::take_actions() { return std::exchange(actions_, {}); }
+
+std::list<PipeHandler::Sending>::iterator PipeHandler::find(const std::string &id) {
+  return std::find_if(sending_.begin(), sending_.end(),
+                      [&](const Sending &sending) { return sending.message->id == id; });
+}
+
+void PipeHandler::transmit(Sending *sending, TimePoint now) {
+  sending->waiting_for_ack = true;
+  sending->next = now + sending->timeout;
+  actions_.emplace_back(Transmit{sending->message});
+}
+
+void PipeHandler::attempt_failed(std::list<Sending>::iterator sending, const std::string &reason, TimePoint now) {
+  ++sending->failures;
+  if (!options_.resend_interval || (options_.max_resends && sending->failures > *options_.max_resends)) {
+    finish(sending, false, reason);
+    return;
+  }
+  sending->waiting_for_ack = false;
+  sending->next = beyond(now, *options_.resend_interval);
+}
+
+void PipeHandler::finish(std::list<Sending>::iterator sending, bool accepted, const std::string &reason) {
+  actions_.emplace_back(Sent{sending->message->id, accepted, reason});
+  sending_.erase(sending);
+}
+
+void PipeHandler::remember(const std::string &id) {
+  remembered_.insert(id);
+  remembered_order_.push_back(id);
+  if (remembered_order_.size() <= limits_.max_remembered_ids) return;
+  remembered_.erase(remembered_order_.front());
+  remembered_order_.pop_front();
+}
+
+// The last actions are made here: whatever waits for an outcome gets it.
+void PipeHandler::shut(const std::string &reason) {
+  if (stopped_) return;
+  stopped_ = true;
+  stop_reason_ = reason;
+  acks_due_.clear();
+  while (!sending_.empty()) finish(sending_.begin(), false, reason);
+}
+
+void PipeHandler::end(std::string_view topic, const std::string &reason) {
+  if (stopped_) return;
+  shut(reason);
+  actions_.emplace_back(Status{std::string(topic), reason});
+}
+
+TimePoint PipeHandler::silence_deadline() const { return beyond(last_heard_, *options_.heartbeat_timeout); }
+
+}  // namespace flare

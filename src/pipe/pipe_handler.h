@@ -1,0 +1,134 @@
+// The rules of a pipe that are the same on every transport: heartbeats, liveness, resending, repeats, status events
+// (PH-01..PH-16). A state machine: events with their time in, actions out; it owns no thread, socket or timer.
+//
+// Cured here: W-02 and W-03 (nothing waits behind anything: the liveness deadline is a time, not a turn), W-05
+// (monotonic time), W-11 (no event once stopped), W-15 and W-16 (one deadline instead of ticks), W-22 (repeats are
+// dropped and acknowledged again).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <variant>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/time.h"
+#include "pipe/message.h"
+
+namespace flare {
+
+class PipeHandler {
+ public:
+  struct Options {
+    Duration heartbeat_interval = std::chrono::seconds(5);
+    std::optional<Duration> heartbeat_timeout = std::chrono::seconds(30);  // nullopt: silence is never death
+    std::optional<Duration> resend_interval = std::chrono::seconds(2);     // nullopt: one attempt only
+    std::optional<int64_t> max_resends = 5;                                // nullopt: no limit
+    // A request is acknowledged by its answer; a lone Ack follows when there is none within this time.
+    Duration ack_delay = std::chrono::milliseconds(20);
+  };
+
+  // ---- Actions: what the driver has to do, in order ----
+  struct Transmit {
+    MessagePtr message;  // hand it to the transport, for the first time or again
+  };
+  struct TransmitAck {
+    std::string id;
+    bool accepted;
+    std::string reason;
+  };
+  struct TransmitHeartbeat {};
+  struct Sent {  // once per send(): the outcome
+    std::string id;
+    bool accepted;
+    std::string reason;
+  };
+  struct Status {       // at most once: the pipe is over
+    std::string topic;  // _END_, _ABORT_ or _PEER_GONE_
+    std::string reason;
+  };
+  using Action = std::variant<Transmit, TransmitAck, TransmitHeartbeat, Sent, Status>;
+
+  enum class Received { kNew, kRepeated, kIgnored };
+
+  // Throws Failure(FLARE_INVALID_ARGUMENT) by PH-01: interval > 0, and a timeout greater than the interval.
+  PipeHandler(const Options &options, const Limits &limits);
+
+  // Heartbeats and the watch for silence begin; until then (nobody was ever there) silence means nothing.
+  void start(TimePoint now);
+  // No event and no action follows, and what was not taken yet by take_actions() is dropped; what was not sent fails
+  // with `reason` in Sent actions of this call.
+  void stop(const std::string &reason);
+
+  // The connection is there (again): what is under way is transmitted again at once, a heartbeat goes out.
+  void on_connected(TimePoint now);
+  // Another peer is in the place of the old: what it sent has no meaning for ids remembered so far.
+  void forget_received();
+
+  // PH-12: transmits; an attempt fails when the peer refuses it or says nothing for `timeout`; then again after
+  // resend_interval, at most max_resends times. A reply also acknowledges its question. Once the pipe is over, Sent
+  // with accepted = false is the only action. Throws Failure(FLARE_INVALID_ARGUMENT) for a timeout of 0 or less
+  // (PH-11).
+  void send(const MessagePtr &message, Duration timeout, TimePoint now);
+  // Gives up on a message; a Sent action with accepted = false follows when it was under way.
+  void cancel(const std::string &id, const std::string &reason);
+
+  // Anything from the peer that proves that it lives.
+  void on_peer_activity(TimePoint now);
+  // A message came. kNew: the driver decides whether it is taken and must call on_taken(). kRepeated: it was taken
+  // before, an Ack was made; drop it. kIgnored: stopped. A reply acknowledges its question. _END_ and _ABORT_ are
+  // taken here (acknowledged, Status made) and reported as kIgnored.
+  Received on_message(const Message &message, TimePoint now);
+  // The decision on a new message: acknowledged now (replies, metrics, task aborts, and every refusal), or by its
+  // answer, or after ack_delay. A refused one is not remembered, so that it can come again.
+  void on_taken(const Message &message, bool accepted, const std::string &reason, TimePoint now);
+  // The transport's word on an attempt: the peer's Ack, or that it could not be sent.
+  void on_ack(const std::string &id, bool accepted, const std::string &reason, TimePoint now);
+  // The pipe is broken for good (PH-08).
+  void on_broken(const std::string &reason);
+
+  void on_time(TimePoint now);
+  // When on_time() wants to be called; nullopt: never.
+  std::optional<TimePoint> deadline() const;
+
+  std::vector<Action> take_actions();
+  bool stopped() const { return stopped_; }
+
+ private:
+  struct Sending {
+    MessagePtr message;
+    Duration timeout;
+    int64_t failures = 0;
+    bool waiting_for_ack = true;  // else waiting for the time to send again
+    TimePoint next;               // the end of that wait
+  };
+
+  std::list<Sending>::iterator find(const std::string &id);
+  void transmit(Sending *sending, TimePoint now);
+  void attempt_failed(std::list<Sending>::iterator sending, const std::string &reason, TimePoint now);
+  void finish(std::list<Sending>::iterator sending, bool accepted, const std::string &reason);
+  void remember(const std::string &id);
+  void shut(const std::string &reason);
+  void end(std::string_view topic, const std::string &reason);
+  TimePoint silence_deadline() const;
+
+  Options options_;
+  Limits limits_;
+  bool started_ = false;
+  bool stopped_ = false;
+  std::string stop_reason_;
+  TimePoint last_heard_{};
+  TimePoint next_heartbeat_{};
+  std::list<Sending> sending_;  // in the order of send()
+  std::unordered_set<std::string> remembered_;
+  std::deque<std::string> remembered_order_;
+  std::map<std::string, TimePoint> acks_due_;  // of taken requests, by id
+  std::vector<Action> actions_;
+};
+
+}  // namespace flare

@@ -1,0 +1,157 @@
+#include <cstdio>
+#include <utility>
+
+#include "pipe/zmq/session.h"
+
+namespace flare {
+
+namespace {
+
+constexpr Duration kGreetAgain = std::chrono::seconds(1);
+
+}  // namespace
+
+AgentSession::AgentSession(SessionIdentity identity, std::optional<Duration> connect_timeout, std::string url,
+                           TimePoint now)
+    : identity_(std::move(identity)), url_(std::move(url)) {
+  if (!connect_timeout) return;
+  give_up_ = now + *connect_timeout;
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", to_seconds(*connect_timeout));
+  connect_timeout_text_ = text;
+}
+
+wire::Hello AgentSession::hello(wire::Lane lane) const {
+  wire::Hello hello;
+  hello.lane = lane;
+  hello.epoch = lane == wire::Lane::kBulk ? epoch_ : 0;
+  hello.instance = identity_.instance;
+  hello.agent_id = identity_.agent_id;
+  hello.token = identity_.token;
+  hello.library = identity_.library;
+  return hello;
+}
+
+void AgentSession::greet(TimePoint now) {
+  if (over_ || !control_up_ || welcomed_) return;
+  act(Send{kControl, {0, hello(wire::Lane::kControl)}});
+  greet_again_ = now + kGreetAgain;
+}
+
+void AgentSession::greet_bulk(TimePoint now) {
+  if (over_ || !bulk_up_ || !welcomed_ || bulk_welcomed_) return;
+  act(Send{kBulk, {0, hello(wire::Lane::kBulk)}});
+  greet_again_ = now + kGreetAgain;
+}
+
+void AgentSession::lose() {
+  bulk_welcomed_ = false;
+  if (!std::exchange(welcomed_, false)) return;
+  act(Down{});
+}
+
+void AgentSession::finish(flare_status status, const std::string &reason) {
+  if (std::exchange(over_, true)) return;
+  welcomed_ = bulk_welcomed_ = false;
+  greet_again_.reset();
+  give_up_.reset();
+  act(Over{status, reason});
+}
+
+void AgentSession::on_connection(const Connection &connection, bool up, TimePoint now) {
+  if (connection == kControl) {
+    control_up_ = up;
+    if (!up) lose();
+    greet(now);
+  } else {
+    bulk_up_ = up;
+    if (!up) bulk_welcomed_ = false;
+    greet_bulk(now);
+  }
+}
+
+bool AgentSession::on_frame(const Connection &from, const wire::Envelope &envelope, TimePoint now) {
+  if (over_) return false;
+  if (const auto *welcome = std::get_if<wire::Welcome>(&envelope.body)) {
+    on_welcome(*welcome, now);
+    return false;
+  }
+  if (const auto *reject = std::get_if<wire::Reject>(&envelope.body)) {
+    on_reject(from, *reject, now);
+    return false;
+  }
+  if (welcomed_ && envelope.epoch == epoch_) return true;
+  ++refused_;
+  return false;
+}
+
+void AgentSession::on_welcome(const wire::Welcome &welcome, TimePoint now) {
+  if (welcome.lane == wire::Lane::kBulk) {
+    if (!welcomed_ || welcome.epoch != epoch_ || bulk_welcomed_) return;
+    bulk_welcomed_ = true;
+    greet_again_.reset();
+    act(BulkUp{});
+    return;
+  }
+  if (welcomed_ && welcome.epoch == epoch_) return;
+  if (welcome.version != wire::kWireVersion) {
+    finish(FLARE_PROTOCOL, "the exchanger at " + url_ + " chose wire version " + std::to_string(welcome.version) +
+                               ", which was not offered");
+    return;
+  }
+  lose();
+  const bool new_peer = !peer_instance_.empty() && peer_instance_ != welcome.instance;
+  peer_instance_ = welcome.instance;
+  epoch_ = welcome.epoch;
+  welcomed_ = true;
+  ++ups_;
+  give_up_.reset();
+  greet_again_.reset();
+  act(Up{{welcome.instance, welcome.agent_id, welcome.site, welcome.job_id, welcome.library, welcome.version},
+         new_peer});
+  greet_bulk(now);
+}
+
+void AgentSession::on_reject(const Connection &from, const wire::Reject &reject, TimePoint now) {
+  if (reject.refusal == wire::Refusal::kUnknownSession) {
+    // The exchanger does not know us (any more): a reconnect, or another exchanger in its place.
+    if (from == kBulk && welcomed_) {
+      bulk_welcomed_ = false;
+      greet_bulk(now);
+    } else if (welcomed_) {
+      lose();
+      greet(now);
+    }
+    return;
+  }
+  if (reject.refusal == wire::Refusal::kOver) {
+    finish(FLARE_ENDED, reject.reason);
+    return;
+  }
+  finish(FLARE_REFUSED, "the exchanger at " + url_ + " refused agent '" + identity_.agent_id + "': " + reject.reason);
+}
+
+void AgentSession::on_unreachable(const Connection &connection) {
+  if (connection == kControl) {
+    lose();
+  } else {
+    bulk_welcomed_ = false;
+  }
+}
+
+void AgentSession::on_time(TimePoint now) {
+  if (give_up_ && now >= *give_up_) {
+    finish(FLARE_UNREACHABLE, "no exchanger answered at " + url_ + " within connect_timeout = " +
+                                  connect_timeout_text_ + " s: check that it runs and that the URL is right");
+    return;
+  }
+  if (greet_again_ && now >= *greet_again_) {
+    greet_again_.reset();
+    greet(now);
+    greet_bulk(now);
+  }
+}
+
+std::optional<TimePoint> AgentSession::deadline() const { return earlier(give_up_, greet_again_); }
+
+}  // namespace flare

@@ -1,0 +1,458 @@
+#include "pipe/zmq/frame_pipe.h"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "base/checksum.h"
+#include "base/failure.h"
+#include "base/text.h"
+
+namespace flare {
+
+namespace {
+
+constexpr int kMaxConfirms = 10;
+
+std::string version_text() {
+  return std::to_string(FLARE_VERSION_MAJOR) + "." + std::to_string(FLARE_VERSION_MINOR) + "." +
+         std::to_string(FLARE_VERSION_PATCH);
+}
+
+flare_status status_of(std::string_view topic) {
+  return topic == topic::kEnd ? FLARE_ENDED : topic == topic::kAbort ? FLARE_ABORTED : FLARE_PEER_GONE;
+}
+
+PipeHandler::Options handler_options(const Settings &settings) {
+  PipeHandler::Options options;
+  options.heartbeat_interval = settings.heartbeat_interval;
+  options.heartbeat_timeout = settings.heartbeat_timeout;
+  options.resend_interval = settings.resend_interval;
+  options.max_resends = settings.max_resends;
+  return options;
+}
+
+}  // namespace
+
+FramePipe::FramePipe(Role role, const Settings &settings, std::unique_ptr<Link> link, Loop *loop, Log log,
+                     PipeListener *listener)
+    : settings_(settings),
+      link_(std::move(link)),
+      loop_(loop),
+      log_(std::move(log)),
+      listener_(listener),
+      handler_(handler_options(settings), settings.limits),
+      service_(settings.limits),
+      alarm_(loop->make_alarm([this] { pump(); })) {
+  const SessionIdentity identity{new_uuid(),      settings.agent_id, settings.site,
+                                 settings.job_id, settings.token,    version_text()};
+  if (role == Role::kAgent) {
+    session_ = std::make_unique<AgentSession>(identity, settings.connect_timeout, settings.url, Clock::now());
+  } else {
+    auto session = std::make_unique<ExchangerSession>(
+        identity, [this](const Connection &connection) { return link_->reachable(connection); });
+    exchanger_session_ = session.get();
+    session_ = std::move(session);
+  }
+  link_->open(this);
+  set_alarm();
+}
+
+FramePipe::~FramePipe() { close("closed"); }
+
+// ---- Pipe ----------------------------------------------------------------------------------------------------
+
+void FramePipe::send(const MessagePtr &message, const SendOptions &options) {
+  if (closed_) return;
+  const TimePoint now = Clock::now();
+  Outgoing outgoing;
+  outgoing.message = message;
+  outgoing.lent = options.lent;
+  if (over_) {
+    refuse(*message, *over_, over_reason_);
+    return;
+  }
+  try {
+    std::vector<Bytes> objects;
+    outgoing.payload = wire::lay_out(*message, settings_.limits, &objects);
+    if (outgoing.payload.inlined) {
+      outgoing.inlined = objects.front();
+    } else if (!objects.empty()) {
+      outgoing.by_reference = true;
+      service_.add(message->id, std::move(objects), {}, options.idle_timeout, now);
+    }
+  } catch (const Failure &failure) {
+    refuse(*message, failure.status(), failure.what());
+    return;
+  } catch (const std::bad_alloc &) {
+    refuse(*message, FLARE_OUT_OF_MEMORY, "not enough memory to send it");
+    return;
+  }
+  outgoing_.insert_or_assign(message->id, std::move(outgoing));
+  handler_.send(message, options.timeout, now);
+  pump();
+}
+
+// Settles a message that was never on its way.
+void FramePipe::refuse(const Message &message, flare_status status, const std::string &reason) {
+  listener_->on_accepted(message.id, false, reason);
+  listener_->on_settled(message.id, status, reason);
+}
+
+void FramePipe::cancel(const std::string &id, flare_status status, const std::string &reason) {
+  const auto found = outgoing_.find(id);
+  if (closed_ || found == outgoing_.end()) return;
+  if (!found->second.settlement) found->second.settlement = DownloadService::Settlement{id, status, reason};
+  service_.cancel(id, status, reason);
+  if (found->second.decided) {
+    settle(id);
+  } else {
+    handler_.cancel(id, reason);
+  }
+  pump();
+}
+
+std::optional<TransferProgress> FramePipe::progress(const std::string &id) const { return service_.progress(id); }
+
+PipeStats FramePipe::stats() const {
+  PipeStats stats = stats_;
+  stats.frames_rejected += session_->refused();
+  stats.reconnects = std::max<int64_t>(0, session_->ups() - 1);
+  return stats;
+}
+
+void FramePipe::close(const std::string &reason) {
+  if (std::exchange(closed_, true)) return;
+  if (!session_->control().empty()) transmit(session_->control(), wire::Bye{reason});
+  handler_.stop(reason);
+  alarm_.reset();
+  outgoing_.clear();
+  incoming_.clear();
+  service_.cancel_all(FLARE_STOPPED, reason);
+  link_->close(std::chrono::milliseconds(500));
+}
+
+void FramePipe::close_doors(const std::string &reason) { exchanger_session_->close_doors(reason); }
+
+// ---- Frames --------------------------------------------------------------------------------------------------
+
+bool FramePipe::transmit(const Connection &to, wire::Body body, const Bytes &payload, bool lent) {
+  if (to.empty()) return false;
+  if (link_->send(to, {session_->epoch(), std::move(body)}, payload, lent)) return true;
+  session_->on_unreachable(to);
+  return false;
+}
+
+void FramePipe::on_connection(const Connection &connection, bool up) {
+  if (closed_) return;
+  session_->on_connection(connection, up, Clock::now());
+  pump();
+}
+
+void FramePipe::on_bad_frame(const Connection &, const std::string &reason) {
+  ++stats_.frames_rejected;
+  log_.warn("refused a frame: " + reason);
+}
+
+void FramePipe::on_frame(const Connection &from, wire::Envelope envelope, Bytes payload) {
+  if (closed_) return;
+  const TimePoint now = Clock::now();
+  if (session_->on_frame(from, envelope, now)) {
+    handler_.on_peer_activity(now);
+    if (const auto *data = std::get_if<wire::Data>(&envelope.body)) on_data(*data, payload, now);
+    if (const auto *ack = std::get_if<wire::Ack>(&envelope.body)) on_ack(*ack, now);
+    if (const auto *request = std::get_if<ChunkRequest>(&envelope.body)) on_chunk_request(from, *request, now);
+    if (const auto *chunk = std::get_if<wire::Chunk>(&envelope.body)) on_chunk(*chunk, payload, now);
+    if (const auto *settled = std::get_if<wire::Settled>(&envelope.body)) on_settled(*settled, now);
+    if (const auto *refused = std::get_if<wire::ChunkRefused>(&envelope.body)) {
+      const auto found = incoming_.find(refused->transaction);
+      if (found != incoming_.end()) {
+        found->second.downloader.on_refused(refused->status < 0 ? refused->status : FLARE_ABORTED, refused->reason);
+      }
+    }
+    if (const auto *bye = std::get_if<wire::Bye>(&envelope.body)) {
+      // An agent that leaves may be followed by another; without its exchanger an agent has nothing left to do.
+      if (!exchanger_session_) finish(FLARE_ENDED, bye->reason);
+    }
+  }
+  pump();
+}
+
+void FramePipe::on_data(const wire::Data &data, const Bytes &payload, TimePoint now) {
+  const Message &message = *data.message;
+  switch (handler_.on_message(message, now)) {
+    case PipeHandler::Received::kIgnored: return;
+    case PipeHandler::Received::kRepeated: ++stats_.duplicates_dropped; return;
+    case PipeHandler::Received::kNew: break;
+  }
+  const bool by_reference = !data.payload.sizes.empty() && !data.payload.inlined;
+  std::string refusal;
+  if (data.payload.inlined && (payload.size != data.payload.sizes.front() ||
+                               checksum(payload.data, payload.size) != data.payload.inline_checksum)) {
+    refusal = "the payload does not match its checksum";
+    ++stats_.frames_rejected;
+  }
+  if (refusal.empty()) refusal = listener_->on_offered(message);
+  if (refusal.empty() && by_reference) {
+    try {
+      if (incoming_.size() >= settings_.limits.max_transactions) throw Failure(FLARE_TOO_LARGE, "too many transfers");
+      Incoming incoming{data, Downloader(message.id, data.payload.sizes, settings_.streaming_idle_timeout,
+                                         settings_.resend_interval * 2, settings_.limits, now)};
+      if (session_->bulk().empty()) incoming.downloader.on_disconnected();
+      incoming_.insert_or_assign(message.id, std::move(incoming));
+    } catch (const Failure &failure) {
+      refusal = failure.what();
+    } catch (const std::bad_alloc &) {
+      refusal = "not enough memory for its tensors";
+    }
+  }
+  handler_.on_taken(message, refusal.empty(), refusal, now);
+  if (!refusal.empty()) {
+    log_.warn("refused message topic=" + message.topic + " id=" + message.id + ": " + refusal);
+    return;
+  }
+  if (by_reference) return;
+  std::vector<Bytes> objects;
+  if (data.payload.inlined) objects.push_back(payload);
+  stats_.bytes_received += static_cast<int64_t>(payload.size);
+  listener_->on_message(wire::attach(data, objects));
+}
+
+void FramePipe::on_ack(const wire::Ack &ack, TimePoint now) {
+  if (confirms_.erase(ack.id) > 0) return;
+  handler_.on_ack(ack.id, ack.accepted, ack.reason, now);
+}
+
+void FramePipe::on_chunk_request(const Connection &from, const ChunkRequest &request, TimePoint now) {
+  std::string refusal;
+  const auto bytes = service_.serve(request, "", now, &refusal);
+  if (!bytes) {
+    transmit(from, wire::ChunkRefused{request.transaction, FLARE_ABORTED, refusal});
+    return;
+  }
+  const auto found = outgoing_.find(request.transaction);
+  const bool lent = found != outgoing_.end() && found->second.lent;
+  stats_.bytes_sent += static_cast<int64_t>(bytes->size);
+  transmit(from, wire::Chunk{request.transaction, request.object, request.offset, checksum(bytes->data, bytes->size)},
+           *bytes, lent);
+}
+
+void FramePipe::on_chunk(const wire::Chunk &chunk, const Bytes &payload, TimePoint now) {
+  const auto found = incoming_.find(chunk.transaction);
+  if (found == incoming_.end()) return;  // over already: a repeated or late chunk
+  const auto verdict =
+      found->second.downloader.on_chunk(chunk.object, chunk.offset, payload.data, payload.size, chunk.checksum, now);
+  if (verdict == Downloader::Verdict::kStored) stats_.bytes_received += static_cast<int64_t>(payload.size);
+  if (verdict == Downloader::Verdict::kCorrupt) {
+    ++stats_.frames_rejected;
+    log_.warn("corrupt chunk transaction=" + chunk.transaction + " object=" + std::to_string(chunk.object) +
+              " offset=" + std::to_string(chunk.offset));
+  }
+}
+
+void FramePipe::on_settled(const wire::Settled &settled, TimePoint now) {
+  // Whoever fetched it all has accepted it, even when its Ack is still under way.
+  handler_.on_ack(settled.transaction, true, "", now);
+  service_.confirm(settled.transaction, "", settled.success, settled.reason, now);
+  transmit(session_->control(), wire::Ack{settled.transaction, true, ""});
+}
+
+// ---- Actions -------------------------------------------------------------------------------------------------
+
+void FramePipe::pump() {
+  if (pumping_ || closed_) return;
+  pumping_ = true;
+  const TimePoint now = Clock::now();
+  session_->on_time(now);
+  handler_.on_time(now);
+  service_.on_time(now);
+  for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_time(now);
+  for (auto &[transaction, confirm] : confirms_) {
+    if (now >= confirm.again) send_confirm(&confirm, now);
+  }
+  std::erase_if(confirms_, [](const auto &entry) { return entry.second.tries > kMaxConfirms; });
+  for (bool busy = true; busy && !closed_;) {
+    busy = pump_session();
+    busy = pump_handler() || busy;
+    busy = pump_service() || busy;
+    busy = pump_downloads() || busy;
+  }
+  pumping_ = false;
+  set_alarm();
+}
+
+bool FramePipe::pump_session() {
+  const auto actions = session_->take_actions();
+  for (const auto &action : actions) {
+    if (!closed_) perform(action);
+  }
+  return !actions.empty();
+}
+
+bool FramePipe::pump_handler() {
+  const auto actions = handler_.take_actions();
+  // What an ending session takes with it is reported before the end itself, but for the same reason.
+  for (const auto &action : actions) {
+    if (const auto *status = std::get_if<PipeHandler::Status>(&action)) ending_ = status_of(status->topic);
+  }
+  for (const auto &action : actions) {
+    if (!closed_) perform(action);
+  }
+  return !actions.empty();
+}
+
+bool FramePipe::pump_service() {
+  const auto settlements = service_.take_settled();
+  for (const auto &settlement : settlements) {
+    if (closed_) break;
+    const auto found = outgoing_.find(settlement.transaction);
+    if (found == outgoing_.end()) continue;
+    if (settlement.status != FLARE_OK) {
+      transmit(session_->control(), wire::ChunkRefused{settlement.transaction, settlement.status, settlement.reason});
+    }
+    if (!found->second.settlement) found->second.settlement = settlement;
+    if (found->second.decided) settle(settlement.transaction);
+  }
+  return !settlements.empty();
+}
+
+bool FramePipe::pump_downloads() {
+  const TimePoint now = Clock::now();
+  std::vector<std::string> finished;
+  for (auto &[transaction, incoming] : incoming_) {
+    for (auto &request : incoming.downloader.take_requests(now)) transmit(session_->bulk(), std::move(request));
+    if (incoming.downloader.state() != Downloader::State::kRunning) finished.push_back(transaction);
+  }
+  for (const auto &transaction : finished) {
+    if (!closed_) finish_download(transaction);
+  }
+  return !finished.empty();
+}
+
+void FramePipe::perform(const Session::Action &action) {
+  if (const auto *send = std::get_if<Session::Send>(&action)) {
+    if (!link_->send(send->to, send->envelope, {}, false)) session_->on_unreachable(send->to);
+  } else if (const auto *up = std::get_if<Session::Up>(&action)) {
+    const TimePoint now = Clock::now();
+    if (up->new_peer) forget_peer();
+    if (!std::exchange(started_, true)) handler_.start(now);
+    handler_.on_peer_activity(now);
+    for (auto &[transaction, confirm] : confirms_) send_confirm(&confirm, now);
+    listener_->on_up(up->peer, up->new_peer);
+    handler_.on_connected(now);
+  } else if (std::holds_alternative<Session::BulkUp>(action)) {
+    for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_reconnected(Clock::now());
+  } else if (std::holds_alternative<Session::Down>(action)) {
+    for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_disconnected();
+    listener_->on_down();
+  } else if (const auto *over = std::get_if<Session::Over>(&action)) {
+    finish(over->status, over->reason);
+  }
+}
+
+void FramePipe::perform(const PipeHandler::Action &action) {
+  if (const auto *send = std::get_if<PipeHandler::Transmit>(&action)) {
+    const auto found = outgoing_.find(send->message->id);
+    if (found == outgoing_.end()) return;
+    // Without a connection nothing is lost: on_connected() transmits again.
+    transmit(session_->control(), wire::Data{found->second.message, found->second.payload}, found->second.inlined);
+  } else if (const auto *ack = std::get_if<PipeHandler::TransmitAck>(&action)) {
+    transmit(session_->control(), wire::Ack{ack->id, ack->accepted, ack->reason});
+  } else if (std::holds_alternative<PipeHandler::TransmitHeartbeat>(action)) {
+    transmit(session_->control(), wire::Heartbeat{++heartbeats_, wire::Phase::kIdle});
+  } else if (const auto *sent = std::get_if<PipeHandler::Sent>(&action)) {
+    const auto found = outgoing_.find(sent->id);
+    if (found == outgoing_.end()) return;
+    Outgoing &outgoing = found->second;
+    outgoing.decided = true;
+    if (sent->accepted && !outgoing.by_reference) {
+      stats_.bytes_sent += static_cast<int64_t>(outgoing.inlined.size);
+      if (!outgoing.settlement) outgoing.settlement = DownloadService::Settlement{sent->id, FLARE_OK, ""};
+    } else if (!sent->accepted && !outgoing.settlement) {
+      outgoing.settlement = DownloadService::Settlement{sent->id, over_.value_or(ending_), sent->reason};
+      service_.cancel(sent->id, outgoing.settlement->status, sent->reason);
+    }
+    const bool settled = outgoing.settlement.has_value();
+    listener_->on_accepted(sent->id, sent->accepted, sent->reason);
+    if (settled) settle(sent->id);
+  } else if (const auto *status = std::get_if<PipeHandler::Status>(&action)) {
+    finish(status_of(status->topic), status->reason);
+  }
+}
+
+void FramePipe::settle(const std::string &id) {
+  const auto found = outgoing_.find(id);
+  if (found == outgoing_.end()) return;
+  const DownloadService::Settlement settlement = *found->second.settlement;
+  outgoing_.erase(found);
+  listener_->on_settled(id, settlement.status, settlement.reason);
+}
+
+void FramePipe::finish_download(const std::string &transaction) {
+  auto node = incoming_.extract(transaction);
+  if (node.empty()) return;
+  Incoming &incoming = node.mapped();
+  if (incoming.downloader.state() == Downloader::State::kComplete) {
+    const MessagePtr message = wire::attach(incoming.data, incoming.downloader.take_objects());
+    confirm(transaction, true, "");
+    listener_->on_message(message);
+    return;
+  }
+  confirm(transaction, false, incoming.downloader.reason());
+  listener_->on_message_lost(incoming.data.message, incoming.downloader.status(), incoming.downloader.reason());
+}
+
+void FramePipe::confirm(const std::string &transaction, bool success, const std::string &reason) {
+  Confirm &confirm = confirms_[transaction];
+  confirm.settled = wire::Settled{transaction, success, reason};
+  send_confirm(&confirm, Clock::now());
+}
+
+void FramePipe::send_confirm(Confirm *confirm, TimePoint now) {
+  confirm->again = now + settings_.resend_interval;
+  if (transmit(session_->control(), confirm->settled)) ++confirm->tries;
+}
+
+void FramePipe::forget_peer() {
+  handler_.forget_received();
+  confirms_.clear();
+  // Taken out first: nothing of the old peer may be answered to the new one.
+  const auto outgoing = std::exchange(outgoing_, {});
+  for (const auto &[id, message] : outgoing) {
+    handler_.cancel(id, "the peer was replaced");
+    service_.cancel(id, FLARE_PEER_GONE, "the peer was replaced");
+  }
+  auto incoming = std::exchange(incoming_, {});
+  for (auto &[transaction, download] : incoming) {
+    listener_->on_message_lost(download.data.message, FLARE_PEER_GONE, "the peer that sent it was replaced");
+  }
+  pump_handler();
+  service_.take_settled();
+}
+
+void FramePipe::finish(flare_status status, const std::string &reason) {
+  if (over_) return;
+  over_ = status;
+  over_reason_ = reason;
+  log_.info("session over status=" + std::string(flare_status_text(status)) + " reason=" + reason);
+  handler_.stop(reason);
+  pump_handler();
+  if (status != FLARE_ENDED) {
+    for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_refused(status, reason);
+    service_.cancel_all(status, reason);
+    pump_service();
+    pump_downloads();
+  }
+  if (!closed_) listener_->on_over(status, reason);
+}
+
+void FramePipe::set_alarm() {
+  if (closed_) return;
+  auto deadline = earlier(session_->deadline(), handler_.deadline());
+  deadline = earlier(deadline, service_.deadline());
+  for (const auto &[transaction, incoming] : incoming_) deadline = earlier(deadline, incoming.downloader.deadline());
+  for (const auto &[transaction, confirm] : confirms_) deadline = earlier(deadline, confirm.again);
+  alarm_->set(deadline);
+}
+
+}  // namespace flare

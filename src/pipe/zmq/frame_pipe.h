@@ -1,0 +1,119 @@
+// The pipe over a link of frames: runs the session, the PipeHandler and the transfers of both directions on the
+// loop. It decides nothing itself: it carries events to the state machines and their actions to the link.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/settings.h"
+#include "pipe/pipe.h"
+#include "pipe/pipe_handler.h"
+#include "pipe/zmq/link.h"
+#include "pipe/zmq/session.h"
+#include "runtime/log.h"
+#include "runtime/loop.h"
+#include "transfer/download_service.h"
+#include "transfer/downloader.h"
+
+namespace flare {
+
+class FramePipe : public Pipe, private LinkListener {
+ public:
+  enum class Role { kAgent, kExchanger };
+
+  // Opens the link at once; throws what it throws. To be made and destroyed in the loop thread.
+  FramePipe(Role role, const Settings &settings, std::unique_ptr<Link> link, Loop *loop, Log log,
+            PipeListener *listener);
+  ~FramePipe() override;
+
+  void send(const MessagePtr &message, const SendOptions &options) override;
+  void cancel(const std::string &id, flare_status status, const std::string &reason) override;
+  std::optional<TransferProgress> progress(const std::string &id) const override;
+  PipeStats stats() const override;
+  void close(const std::string &reason) override;
+
+  std::string url() const { return link_->url(); }
+  // Exchangers: no other agent is admitted.
+  void close_doors(const std::string &reason);
+
+ private:
+  // A message on its way out: until it is accepted and what it carries is fetched.
+  struct Outgoing {
+    MessagePtr message;
+    wire::Payload payload;
+    Bytes inlined;
+    bool by_reference = false;
+    bool lent = false;
+    bool decided = false;  // accepted or not: on_accepted was said
+    std::optional<DownloadService::Settlement> settlement;
+  };
+  // A message that came by reference and is being fetched.
+  struct Incoming {
+    wire::Data data;
+    Downloader downloader;
+  };
+  // The word that a transfer is over, until the owner acknowledges it.
+  struct Confirm {
+    wire::Settled settled;
+    TimePoint again;
+    int tries = 0;
+  };
+
+  // LinkListener
+  void on_frame(const Connection &from, wire::Envelope envelope, Bytes payload) override;
+  void on_bad_frame(const Connection &from, const std::string &reason) override;
+  void on_connection(const Connection &connection, bool up) override;
+
+  // Frames of the live session
+  void on_data(const wire::Data &data, const Bytes &payload, TimePoint now);
+  void on_chunk_request(const Connection &from, const ChunkRequest &request, TimePoint now);
+  void on_chunk(const wire::Chunk &chunk, const Bytes &payload, TimePoint now);
+  void on_settled(const wire::Settled &settled, TimePoint now);
+  void on_ack(const wire::Ack &ack, TimePoint now);
+
+  // Lets every machine act until none has anything to do, then sets the alarm.
+  void pump();
+  bool pump_session();
+  bool pump_handler();
+  bool pump_service();
+  bool pump_downloads();
+  void perform(const Session::Action &action);
+  void perform(const PipeHandler::Action &action);
+  void refuse(const Message &message, flare_status status, const std::string &reason);
+  void settle(const std::string &id);
+  void finish_download(const std::string &transaction);
+  void confirm(const std::string &transaction, bool success, const std::string &reason);
+  void send_confirm(Confirm *confirm, TimePoint now);
+  void forget_peer();
+  void finish(flare_status status, const std::string &reason);
+  void set_alarm();
+
+  bool transmit(const Connection &to, wire::Body body, const Bytes &payload = {}, bool lent = false);
+
+  Settings settings_;
+  std::unique_ptr<Link> link_;
+  Loop *loop_;
+  Log log_;
+  PipeListener *listener_;
+  std::unique_ptr<Session> session_;
+  ExchangerSession *exchanger_session_ = nullptr;  // session_, when this is an exchanger's
+  PipeHandler handler_;
+  DownloadService service_;
+  std::map<std::string, Outgoing> outgoing_;
+  std::map<std::string, Incoming> incoming_;  // by transaction
+  std::map<std::string, Confirm> confirms_;   // by transaction
+  std::optional<flare_status> over_;
+  std::string over_reason_;
+  flare_status ending_ = FLARE_STALLED;  // why messages fail that were not accepted
+  bool started_ = false;
+  bool pumping_ = false;
+  bool closed_ = false;
+  uint64_t heartbeats_ = 0;
+  PipeStats stats_;
+  std::unique_ptr<Loop::Alarm> alarm_;
+};
+
+}  // namespace flare

@@ -1,0 +1,201 @@
+#include "pipe/zmq/zmq_link.h"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <utility>
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/failure.h"
+#include "pipe/zmq/zmq_socket.h"
+
+namespace flare {
+
+namespace {
+
+[[noreturn]] void fail(const std::string &what, const zmq::error_t &error) {
+  throw Failure(FLARE_IO, what + ": " + error.what());
+}
+
+// The envelope and, when there is one, the payload behind it.
+void add_frames(const wire::Envelope &envelope, const Bytes &payload, bool lent, ZmqSocket::Parts *parts) {
+  parts->push_back(to_message(wire::encode(envelope), false));
+  if (payload.size > 0) parts->push_back(to_message(payload, lent));
+}
+
+void receive(const Connection &from, ZmqSocket::Parts parts, size_t first, const Limits &limits,
+             LinkListener *listener) {
+  const size_t count = parts.size() - first;
+  if (count < 1 || count > 2) {
+    listener->on_bad_frame(from, "a message of " + std::to_string(count) + " frames");
+    return;
+  }
+  wire::Envelope envelope;
+  try {
+    const zmq::message_t &frame = parts[first];
+    envelope = wire::decode(frame.data(), frame.size(), limits);
+  } catch (const Failure &failure) {
+    listener->on_bad_frame(from, failure.what());
+    return;
+  }
+  listener->on_frame(from, std::move(envelope), count == 2 ? to_bytes(std::move(parts[first + 1])) : Bytes());
+}
+
+int milliseconds(Duration duration) {
+  return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+}
+
+// One context per link, so that its end waits for nobody else.
+class ZmqLink : public Link {
+ public:
+  ZmqLink(Address address, const Settings &settings, Loop *loop)
+      : address_(std::move(address)), settings_(settings), loop_(loop), context_(1) {}
+
+  std::string url() const override { return address_.url; }
+
+ protected:
+  void configure(ZmqSocket *socket) const {
+    socket->raw().set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(settings_.limits.max_envelope_bytes));
+    // Only when asked for: with it, libzmq reports IPv4 addresses in their mapped form.
+    if (address_.endpoint.starts_with("tcp://[")) socket->raw().set(zmq::sockopt::ipv6, true);
+  }
+  void let_go(std::unique_ptr<ZmqSocket> *socket, Duration linger) const {
+    if (*socket) (*socket)->raw().set(zmq::sockopt::linger, milliseconds(linger));
+    socket->reset();
+  }
+
+  Address address_;
+  Settings settings_;
+  Loop *loop_;
+  zmq::context_t context_;
+};
+
+class AgentLink : public ZmqLink {
+ public:
+  using ZmqLink::ZmqLink;
+  ~AgentLink() override { close(Duration::zero()); }
+
+  void open(LinkListener *listener) override {
+    control_ = connect(kControl, listener);
+    bulk_ = connect(kBulk, listener);
+  }
+
+  bool send(const Connection &to, const wire::Envelope &envelope, const Bytes &payload, bool lent) override {
+    ZmqSocket *socket = to == kControl ? control_.get() : bulk_.get();
+    if (!socket) return false;
+    ZmqSocket::Parts parts;
+    add_frames(envelope, payload, lent, &parts);
+    return socket->send(&parts);
+  }
+
+  bool reachable(const Connection &) override { return control_ != nullptr; }
+
+  void close(Duration linger) override {
+    let_go(&control_, linger);
+    let_go(&bulk_, Duration::zero());
+  }
+
+ private:
+  std::unique_ptr<ZmqSocket> connect(const Connection &name, LinkListener *listener) {
+    auto socket = std::make_unique<ZmqSocket>(
+        &context_, zmq::socket_type::dealer, loop_,
+        [this, name, listener](ZmqSocket::Parts parts) {
+          receive(name, std::move(parts), 0, settings_.limits, listener);
+        },
+        [name, listener](bool writable) { listener->on_connection(name, writable); });
+    configure(socket.get());
+    // Nothing is queued for a connection that is not there: what was lost with one is sent again by the session.
+    socket->raw().set(zmq::sockopt::immediate, true);
+    socket->raw().set(zmq::sockopt::reconnect_ivl, milliseconds(settings_.reconnect_interval));
+    try {
+      socket->raw().connect(address_.endpoint);
+    } catch (const zmq::error_t &error) {
+      fail("cannot connect to " + address_.url, error);
+    }
+    socket->start();
+    return socket;
+  }
+
+  std::unique_ptr<ZmqSocket> control_;
+  std::unique_ptr<ZmqSocket> bulk_;
+};
+
+class ExchangerLink : public ZmqLink {
+ public:
+  using ZmqLink::ZmqLink;
+  ~ExchangerLink() override { close(Duration::zero()); }
+
+  void open(LinkListener *listener) override {
+    if (address_.transport == Transport::kZmqIpc) prepare_path();
+    socket_ = std::make_unique<ZmqSocket>(
+        &context_, zmq::socket_type::router, loop_,
+        [this, listener](ZmqSocket::Parts parts) {
+          const Connection from = parts.front().to_string();
+          receive(from, std::move(parts), 1, settings_.limits, listener);
+        },
+        [](bool) {});
+    configure(socket_.get());
+    socket_->raw().set(zmq::sockopt::router_mandatory, true);
+    try {
+      socket_->raw().bind(address_.endpoint);
+    } catch (const zmq::error_t &error) {
+      fail("cannot bind " + address_.url, error);
+    }
+    if (address_.transport == Transport::kZmqIpc) {
+      ::chmod(address_.path.c_str(), 0600);
+    } else {
+      address_.url = "zmq+" + socket_->raw().get(zmq::sockopt::last_endpoint);
+    }
+    socket_->start();
+  }
+
+  bool send(const Connection &to, const wire::Envelope &envelope, const Bytes &payload, bool lent) override {
+    if (!socket_) return false;
+    ZmqSocket::Parts parts;
+    parts.emplace_back(to);
+    add_frames(envelope, payload, lent, &parts);
+    return socket_->send(&parts);
+  }
+
+  bool reachable(const Connection &connection) override {
+    // With mandatory routing, zmq_socket_get_peer_state is a draft; a heartbeat is harmless and tells the same.
+    return send(connection, {0, wire::Heartbeat{}}, {}, false);
+  }
+
+  void close(Duration linger) override { let_go(&socket_, linger); }
+
+ private:
+  // The folder is private to the user; a socket that somebody serves is not taken away.
+  void prepare_path() const {
+    const std::filesystem::path folder = std::filesystem::path(address_.path).parent_path();
+    std::error_code error;
+    if (std::filesystem::create_directories(folder, error)) ::chmod(folder.c_str(), 0700);
+    if (error) throw Failure(FLARE_IO, "cannot make the folder of " + address_.url + ": " + error.message());
+    const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    std::memcpy(name.sun_path, address_.path.c_str(), address_.path.size() + 1);
+    const bool served = ::connect(probe, reinterpret_cast<const sockaddr *>(&name), sizeof name) == 0;
+    ::close(probe);
+    if (served) throw Failure(FLARE_IO, "another process serves " + address_.url + ": use another path");
+  }
+
+  std::unique_ptr<ZmqSocket> socket_;
+};
+
+}  // namespace
+
+std::unique_ptr<Link> make_zmq_agent_link(const Address &address, const Settings &settings, Loop *loop) {
+  return std::make_unique<AgentLink>(address, settings, loop);
+}
+
+std::unique_ptr<Link> make_zmq_exchanger_link(const Address &address, const Settings &settings, Loop *loop) {
+  return std::make_unique<ExchangerLink>(address, settings, loop);
+}
+
+}  // namespace flare

@@ -1,0 +1,86 @@
+#include "pipe/zmq/zmq_socket.h"
+
+#include <utility>
+
+namespace flare {
+
+ZmqSocket::ZmqSocket(zmq::context_t *context, zmq::socket_type type, Loop *loop, std::function<void(Parts)> on_parts,
+                     std::function<void(bool)> on_writable)
+    : socket_(*context, type), loop_(loop), on_parts_(std::move(on_parts)), on_writable_(std::move(on_writable)) {
+  // Flow is controlled by credit above; a high-water mark would drop or block.
+  socket_.set(zmq::sockopt::sndhwm, 0);
+  socket_.set(zmq::sockopt::rcvhwm, 0);
+}
+
+ZmqSocket::~ZmqSocket() {
+  *alive_ = false;
+  watch_.reset();
+}
+
+void ZmqSocket::start() {
+  watch_ = loop_->make_watch(socket_.get(zmq::sockopt::fd), [this] { drain(); });
+  drain_soon();
+}
+
+bool ZmqSocket::send(Parts *parts) {
+  bool sent = true;
+  for (size_t i = 0; i < parts->size() && sent; ++i) {
+    const auto flags =
+        i + 1 < parts->size() ? zmq::send_flags::sndmore | zmq::send_flags::dontwait : zmq::send_flags::dontwait;
+    try {
+      sent = socket_.send((*parts)[i], flags).has_value();
+    } catch (const zmq::error_t &error) {
+      if (error.num() != EHOSTUNREACH) throw;
+      sent = false;
+    }
+  }
+  drain_soon();
+  return sent;
+}
+
+void ZmqSocket::drain_soon() {
+  if (std::exchange(drain_posted_, true)) return;
+  loop_->post([this, alive = alive_] {
+    if (!*alive) return;
+    drain_posted_ = false;
+    drain();
+  });
+}
+
+void ZmqSocket::drain() {
+  const auto alive = alive_;
+  for (;;) {
+    const int events = socket_.get(zmq::sockopt::events);
+    const bool writable = (events & ZMQ_POLLOUT) != 0;
+    if (writable != std::exchange(writable_, writable)) on_writable_(writable);
+    if (!*alive) return;
+    if ((events & ZMQ_POLLIN) == 0) return;
+    Parts parts;
+    do {
+      parts.emplace_back();
+      if (!socket_.recv(parts.back(), zmq::recv_flags::dontwait)) return;
+    } while (parts.back().more());
+    on_parts_(std::move(parts));
+    if (!*alive) return;
+  }
+}
+
+zmq::message_t to_message(const Bytes &bytes, bool copy) {
+  if (copy || bytes.size < 4096) return {bytes.data, bytes.size};
+  auto *hold = new Bytes(bytes);
+  try {
+    // libzmq only reads what it sends.
+    return {const_cast<std::byte *>(bytes.data), bytes.size,
+            [](void *, void *hint) { delete static_cast<Bytes *>(hint); }, hold};
+  } catch (...) {
+    delete hold;
+    throw;
+  }
+}
+
+Bytes to_bytes(zmq::message_t message) {
+  const auto owner = std::make_shared<zmq::message_t>(std::move(message));
+  return {owner, static_cast<const std::byte *>(owner->data()), owner->size()};
+}
+
+}  // namespace flare
