@@ -1,0 +1,572 @@
+#include "agent/agent.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/failure.h"
+#include "base/text.h"
+#include "pipe/open_pipe.h"
+#include "pipe/zmq/frames.h"
+
+namespace flare {
+
+namespace {
+
+// AG-34: what a completion that is under way gets, when the agent is stopped.
+constexpr Duration kStopGrace = std::chrono::milliseconds(500);
+
+flare_task_kind kind_of(const std::string &name, const Settings &settings) {
+  if (name == settings.train_task_name) return FLARE_TASK_TRAIN;
+  if (name == settings.evaluate_task_name) return FLARE_TASK_VALIDATE;
+  if (name == settings.submit_model_task_name) return FLARE_TASK_SUBMIT_MODEL;
+  return FLARE_TASK_OTHER;
+}
+
+int64_t payload_bytes(const Shareable &shareable) {
+  int64_t bytes = 0;
+  for (const NamedTensor &named : tensors_of(shareable)) bytes += static_cast<int64_t>(named.tensor->bytes.size);
+  return bytes;
+}
+
+Shareable failure(const std::string &return_code, const std::string &reason) {
+  Shareable result;
+  result.headers.set(header::kReturnCode, return_code);
+  result.headers.set(header::kReason, reason);
+  return result;
+}
+
+MessagePtr reply_to(const Message &task, Shareable result) {
+  auto reply = std::make_shared<Message>();
+  reply->kind = MessageKind::kReply;
+  reply->topic = task_name_of(task);
+  reply->id = new_uuid();
+  reply->request_id = task.id;
+  reply->data = std::move(result);
+  reply->data.headers.set(header::kTaskId, task_id_of(task));
+  reply->data.headers.set(header::kTaskName, task_name_of(task));
+  if (!reply->data.headers.find(header::kReturnCode)) reply->data.headers.set(header::kReturnCode, "OK");
+  return reply;
+}
+
+double wall_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+// ---- Open and close ------------------------------------------------------------------------------------------
+
+Agent::Agent(const Resolved &resolved)
+    : settings_(resolved.settings),
+      sources_(resolved.sources),
+      log_(settings_.log_level, settings_.log_file),
+      book_(settings_.limits.max_queued_messages),
+      metrics_(static_cast<size_t>(settings_.metric_queue), settings_.limits.metrics_per_batch) {
+  for (const std::string &name : resolved.unknown) log_.warn("environment variable " + name + " is not an option");
+}
+
+std::shared_ptr<Agent> Agent::open(const Resolved &resolved) {
+  if (resolved.settings.url.empty()) {
+    throw Failure(FLARE_INVALID_ARGUMENT,
+                  "no URL: set FLARE_AGENT_URL, the option url, or name a profile in FLARE_AGENT_PROFILE");
+  }
+  std::shared_ptr<Agent> agent(new Agent(resolved));
+  agent->start();
+  return agent;
+}
+
+void Agent::start() {
+  {
+    std::lock_guard lock(mutex_);
+    refresh();
+  }
+  loop_ = std::make_unique<Loop>("flare-agent", [this](std::exception_ptr error) {
+    std::string reason = "unknown exception";
+    try {
+      std::rethrow_exception(std::move(error));
+    } catch (const std::exception &exception) {
+      reason = exception.what();
+    } catch (...) {
+    }
+    log_.error("internal error: " + reason);
+    if (pipe_) pipe_->close("internal error");  // memory of the user is given back before anybody hears of the end
+    on_over(FLARE_INTERNAL, reason);
+  });
+  loop_->run_and_wait([this] {
+    grace_alarm_ = loop_->make_alarm([this] { end_waits(); });
+    pipe_ = open_pipe(FramePipe::Role::kAgent, settings_, loop_.get(), log_, this);
+  });
+}
+
+Agent::~Agent() { close(); }
+
+void Agent::stop() {
+  std::lock_guard lock(mutex_);
+  if (std::exchange(stopped_, true)) return;
+  stopped_at_ = Clock::now();
+  book_.over(FLARE_STOPPED, "the agent was stopped");
+  for (auto &[id, flag] : in_hands_) {
+    if (const auto raised = flag.lock()) raised->store(true);
+  }
+  for (auto &[id, upload] : uploads_) upload->accepted_fd.set(true);
+  refresh();
+  if (!closed_) loop_->post([this] { grace_alarm_->set(Clock::now() + kStopGrace); });
+}
+
+void Agent::close() {
+  std::lock_guard closing(close_mutex_);
+  if (!loop_ || std::exchange(close_begun_, true)) return;
+  stop();
+  {
+    // The job must not wait for a task that nobody will answer any more.
+    std::lock_guard lock(mutex_);
+    if (const MessagePtr task = book_.in_hand(); task && !closed_) {
+      book_.answer(task_id_of(*task));
+      start_upload(
+          reply_to(*task, failure("EXECUTION_EXCEPTION", "the trainer closed its agent without answering the task")),
+          false);
+    }
+    refresh();
+  }
+  const TimePoint deadline = Clock::now() + settings_.close_timeout;
+  if (pipe_) idle_fd_.wait(deadline);
+  try {
+    loop_->run_and_wait([this] {
+      grace_alarm_.reset();
+      if (!pipe_) return;
+      pipe_->close("the agent closed");
+      std::lock_guard lock(mutex_);
+      pipe_stats_ = pipe_->stats();
+      closed_ = true;
+    });
+    loop_->run_and_wait([this] { pipe_.reset(); });
+  } catch (const Failure &failed) {
+    log_.error(std::string("close: ") + failed.what());
+  }
+  loop_->stop();
+  std::lock_guard lock(mutex_);
+  closed_ = true;
+  metrics_.drop_all();
+  const auto unsettled = uploads_;
+  for (const auto &[id, upload] : unsettled) settle(*upload, FLARE_STOPPED, "the agent was closed");
+  refresh();
+}
+
+// After a stop nobody waits longer than the grace. Memory of the user is given back by giving the upload up; what
+// was copied goes on until the close.
+void Agent::end_waits() {
+  std::vector<std::string> lent;
+  {
+    std::lock_guard lock(mutex_);
+    const auto uploads = uploads_;
+    for (const auto &[id, upload] : uploads) {
+      if (!upload->lent) {
+        upload->wait_over = true;
+        upload->settled_fd.set(true);
+      } else if (upload->message_id.empty()) {
+        settle(*upload, FLARE_STOPPED, "the agent was stopped before a peer asked for the result again");
+      } else {
+        lent.push_back(upload->message_id);
+      }
+    }
+  }
+  for (const std::string &id : lent) pipe_->cancel(id, FLARE_STOPPED, "the agent was stopped during the upload");
+}
+
+// ---- State ---------------------------------------------------------------------------------------------------
+
+void Agent::refresh() {
+  task_fd_.set(book_.ready());
+  connected_fd_.set(connected_ || book_.over_status());
+  // Metrics alone are not waited for without a peer; results are, as long as it may come back.
+  idle_fd_.set(uploads_.empty() && (metrics_.empty() || !connected_));
+}
+
+std::optional<Outcome> Agent::over() const {
+  if (!book_.over_status()) return std::nullopt;
+  return Outcome{*book_.over_status(), book_.over_reason()};
+}
+
+Outcome Agent::wait_connected(int64_t timeout_ms) {
+  return wait_for(&mutex_, connected_fd_, timeout_ms, [this]() -> std::optional<Outcome> {
+    if (auto ended = over()) return ended;
+    if (connected_) return Outcome{};
+    return std::nullopt;
+  });
+}
+
+flare_state Agent::state() const {
+  std::lock_guard lock(mutex_);
+  if (!book_.over_status()) return connected_ ? FLARE_STATE_CONNECTED : FLARE_STATE_CONNECTING;
+  switch (*book_.over_status()) {
+    case FLARE_ENDED: return FLARE_STATE_ENDED;
+    case FLARE_STOPPED: return FLARE_STATE_STOPPED;
+    case FLARE_PEER_GONE: return FLARE_STATE_PEER_GONE;
+    case FLARE_REFUSED: return FLARE_STATE_REFUSED;
+    case FLARE_UNREACHABLE: return FLARE_STATE_UNREACHABLE;
+    default: return FLARE_STATE_ABORTED;
+  }
+}
+
+const char *Agent::info(const std::string &name) {
+  std::lock_guard lock(mutex_);
+  std::string text;
+  if (name == "url") text = settings_.url;
+  if (name == "url_source") text = sources_.at("url");
+  if (name == "agent_id") text = settings_.agent_id;
+  if (name == "site") text = peer_ && !peer_->site.empty() ? peer_->site : settings_.site;
+  if (name == "job_id") text = peer_ && !peer_->job_id.empty() ? peer_->job_id : settings_.job_id;
+  if (name == "peer_version" && peer_) text = peer_->library;
+  if (name == "wire_version" && peer_) text = std::to_string(peer_->wire_version);
+  if (name == "close_reason") text = book_.over_reason();
+  return text.empty() ? nullptr : texts_.insert(std::move(text)).first->c_str();
+}
+
+flare_agent_stats Agent::stats() {
+  PipeStats pipe;
+  bool closed;
+  {
+    std::lock_guard lock(mutex_);
+    pipe = pipe_stats_;
+    closed = closed_;
+  }
+  if (!closed) {
+    try {
+      loop_->run_and_wait([&] { pipe = pipe_ ? pipe_->stats() : pipe_stats_; });
+    } catch (const Failure &) {
+      // It closed in between; the copy is its last word.
+    }
+  }
+  std::lock_guard lock(mutex_);
+  flare_agent_stats stats = counts_;
+  stats.bytes_received = pipe.bytes_received;
+  stats.bytes_sent = pipe.bytes_sent;
+  stats.reconnects = pipe.reconnects;
+  stats.duplicates_dropped = pipe.duplicates_dropped;
+  stats.frames_rejected = pipe.frames_rejected;
+  stats.metrics_sent = metrics_.accepted();
+  stats.metrics_dropped = metrics_.dropped();
+  return stats;
+}
+
+// ---- Tasks ---------------------------------------------------------------------------------------------------
+
+Outcome Agent::next_task(int64_t timeout_ms, std::shared_ptr<Task> *task) {
+  return wait_for(&mutex_, task_fd_, timeout_ms, [&]() -> std::optional<Outcome> {
+    TaskBook::Next next = book_.next();
+    refresh();
+    if (next.status == FLARE_TIMEOUT) return std::nullopt;
+    if (next.status == FLARE_OK) {
+      *task = std::make_shared<Task>(shared_from_this(), next.task, kind_of(task_name_of(*next.task), settings_));
+      in_hands_[(*task)->id()] = (*task)->aborted_;
+    }
+    return Outcome{next.status, next.reason};
+  });
+}
+
+Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<Upload> *upload) {
+  MessagePtr reply = reply_to(*task.message(), std::move(result));
+  wire::check(*reply, settings_.limits);  // now: the task is still in hand, and can be answered with less
+  std::lock_guard lock(mutex_);
+  if (auto ended = over()) return *ended;
+  if (uploads_.size() >= settings_.limits.max_uploads) {
+    return {FLARE_INVALID_STATE,
+            std::to_string(uploads_.size()) + " results are still on their way: wait until one is delivered"};
+  }
+  const bool aborted = task.aborted();
+  if (!book_.answer(task.id())) return {FLARE_INVALID_STATE, "task '" + task.id() + "' was answered already"};
+  task.answered_ = true;
+  in_hands_.erase(task.id());
+  refresh();
+  if (aborted) return {FLARE_ABORTED, "task '" + task.id() + "' was aborted by the peer: its result is not wanted"};
+  *upload = start_upload(std::move(reply), lent);
+  return {};
+}
+
+Outcome Agent::fail(Task &task, const std::string &return_code, const std::string &reason) {
+  std::shared_ptr<Upload> upload;
+  return submit(task, failure(return_code, reason), false, &upload);
+}
+
+void Agent::abandon(const Task &task) {
+  std::lock_guard lock(mutex_);
+  const bool aborted = task.aborted();
+  if (task.answered_ || !book_.answer(task.id())) return;
+  in_hands_.erase(task.id());
+  if (!over() && !aborted) {
+    start_upload(
+        reply_to(*task.message(), failure("EXECUTION_EXCEPTION", "the trainer released the task without a result")),
+        false);
+  }
+  refresh();
+}
+
+std::shared_ptr<Upload> Agent::start_upload(MessagePtr reply, bool lent) {
+  auto upload = std::make_shared<Upload>();
+  upload->task_id = task_id_of(*reply);
+  upload->message_id = reply->id;
+  upload->lent = lent;
+  upload->progress.bytes_total = payload_bytes(reply->data);
+  upload->progress.items_total = static_cast<int64_t>(tensors_of(reply->data).size());
+  upload->reply = std::move(reply);
+  uploads_[upload->task_id] = upload;
+  refresh();
+  loop_->post([this, upload] { send_reply(upload); });
+  return upload;
+}
+
+void Agent::send_reply(const std::shared_ptr<Upload> &upload) {
+  flush_metrics(true);
+  MessagePtr reply;
+  SendOptions options;
+  {
+    std::lock_guard lock(mutex_);
+    if (upload->settled || !pipe_) return;
+    reply = upload->reply;
+    options.lent = upload->lent;
+  }
+  options.timeout = settings_.submit_result_timeout;
+  options.idle_timeout = settings_.streaming_idle_timeout;
+  pipe_->send(reply, options);
+}
+
+// ---- Results -------------------------------------------------------------------------------------------------
+
+Outcome Agent::wait(Upload &upload, flare_level level, int64_t timeout_ms) {
+  const bool accepted = level == FLARE_ACCEPTED;
+  return wait_for(&mutex_, accepted ? upload.accepted_fd : upload.settled_fd, timeout_ms,
+                  [&]() -> std::optional<Outcome> {
+                    if (accepted && upload.accepted) return upload.accepted;
+                    if (!accepted && upload.settled) return upload.settled;
+                    if (accepted ? stopped_ : upload.wait_over) {
+                      return Outcome{FLARE_STOPPED, "the agent was stopped during the upload"};
+                    }
+                    return std::nullopt;
+                  });
+}
+
+void Agent::cancel(Upload &upload) {
+  std::string id;
+  {
+    std::lock_guard lock(mutex_);
+    if (upload.settled || closed_) return;
+    id = upload.message_id;
+    if (id.empty()) {
+      settle(upload, FLARE_ABORTED, "the upload was cancelled");
+      return;
+    }
+  }
+  loop_->post([this, id] {
+    if (pipe_) pipe_->cancel(id, FLARE_ABORTED, "the upload was cancelled by the trainer");
+  });
+}
+
+TransferProgress Agent::progress(Upload &upload) {
+  std::string id;
+  TransferProgress progress;
+  {
+    std::lock_guard lock(mutex_);
+    progress = upload.progress;
+    if (upload.settled || closed_ || upload.message_id.empty()) return progress;
+    id = upload.message_id;
+  }
+  try {
+    loop_->run_and_wait([&] {
+      if (!pipe_) return;
+      if (const auto now = pipe_->progress(id)) progress = *now;
+    });
+  } catch (const Failure &) {
+    // The agent was closed in between: what was known last stays.
+  }
+  return progress;
+}
+
+void Agent::settle(Upload &upload, flare_status status, const std::string &reason) {
+  if (upload.settled) return;
+  if (!upload.accepted) upload.accepted = Outcome{status, reason};
+  upload.settled = Outcome{status, reason};
+  if (status == FLARE_OK) {
+    upload.progress.bytes_done = upload.progress.bytes_total;
+    upload.progress.items_done = upload.progress.items_total;
+  }
+  ++(status == FLARE_OK ? counts_.results_delivered : counts_.results_failed);
+  upload.reply.reset();  // memory of the user is the user's again
+  upload.accepted_fd.set(true);
+  upload.settled_fd.set(true);
+  const auto found = uploads_.find(upload.task_id);
+  if (found != uploads_.end() && found->second.get() == &upload) {
+    const auto alive = found->second;
+    uploads_.erase(found);
+  }
+  refresh();
+}
+
+// ---- Metrics -------------------------------------------------------------------------------------------------
+
+Outcome Agent::log(Metric metric) {
+  metric.time = wall_seconds();
+  std::lock_guard lock(mutex_);
+  if (auto ended = over()) return *ended;
+  metrics_.push(std::move(metric));
+  refresh();
+  if (connected_ && !std::exchange(flush_posted_, true)) loop_->post([this] { flush_metrics(false); });
+  return {};
+}
+
+void Agent::flush_metrics(bool all) {
+  for (;;) {
+    MessagePtr message;
+    {
+      std::lock_guard lock(mutex_);
+      flush_posted_ = false;
+      if (!connected_ || !pipe_) return;
+      const auto batch = metrics_.take_batch(all);
+      if (batch.empty()) return;
+      message = to_message(batch);
+      metrics_.sent(message->id, batch.size());
+    }
+    SendOptions options;
+    options.timeout = settings_.submit_result_timeout;
+    pipe_->send(message, options);
+  }
+}
+
+// ---- From the pipe -------------------------------------------------------------------------------------------
+
+void Agent::on_up(const PeerInfo &peer, bool new_peer) {
+  log_.info("connected peer=" + peer.library + " job=" + peer.job_id + " site=" + peer.site);
+  std::lock_guard lock(mutex_);
+  peer_ = peer;
+  connected_ = true;
+  if (new_peer) {
+    // Finished results are kept: they answer the same task when the new peer asks for it again.
+    book_.peer_replaced();
+    for (auto &[task, upload] : uploads_) upload->message_id.clear();
+    metrics_.drop_all();
+  }
+  refresh();
+  if (!std::exchange(flush_posted_, true)) loop_->post([this] { flush_metrics(false); });
+}
+
+void Agent::on_down() {
+  std::lock_guard lock(mutex_);
+  connected_ = false;
+  if (!book_.over_status()) log_.warn("connection lost; trying to get it back url=" + settings_.url);
+  refresh();
+}
+
+std::string Agent::on_offered(const Message &message) {
+  std::lock_guard lock(mutex_);
+  if (message.kind == MessageKind::kReply) return "an agent has asked nothing";
+  if (book_.over_status()) return "the agent takes no more tasks: " + book_.over_reason();
+  if (message.topic != topic::kAbortTask && book_.full()) return "too many tasks are waiting";
+  return "";
+}
+
+void Agent::on_message(const MessagePtr &message) {
+  if (message->topic == topic::kAbortTask) {
+    on_task_aborted(text_header(message->data, header::kTaskId), text_header(message->data, header::kReason));
+  } else {
+    on_task(message);
+  }
+}
+
+void Agent::on_task(const MessagePtr &message) {
+  std::shared_ptr<Upload> kept;
+  {
+    std::lock_guard lock(mutex_);
+    const auto upload = uploads_.find(task_id_of(*message));
+    if (upload != uploads_.end()) {
+      kept = upload->second;
+      auto reply = std::make_shared<Message>(*kept->reply);
+      reply->id = new_uuid();
+      reply->request_id = message->id;
+      kept->message_id = reply->id;
+      kept->reply = std::move(reply);
+    } else {
+      auto task = std::make_shared<Message>(*message);
+      adopt_rounds(task->data);
+      ++counts_.tasks_received;
+      book_.arrived(task);
+      // A new peer that asks for other tasks will not ask for these results any more.
+      const auto uploads = uploads_;
+      for (const auto &[id, waiting] : uploads) {
+        if (waiting->message_id.empty()) {
+          settle(*waiting, FLARE_PEER_GONE, "the peer was replaced and did not ask for task '" + id + "' again");
+        }
+      }
+    }
+    refresh();
+  }
+  if (kept) send_reply(kept);
+}
+
+void Agent::on_task_aborted(const std::string &task_id, const std::string &reason) {
+  log_.info("task aborted task=" + task_id + " reason=" + reason);
+  std::string upload_id;
+  {
+    std::lock_guard lock(mutex_);
+    book_.aborted(task_id);
+    if (const auto hand = in_hands_.find(task_id); hand != in_hands_.end()) {
+      if (const auto flag = hand->second.lock()) flag->store(true);
+    }
+    if (const auto upload = uploads_.find(task_id); upload != uploads_.end()) upload_id = upload->second->message_id;
+    refresh();
+  }
+  if (!upload_id.empty()) pipe_->cancel(upload_id, FLARE_ABORTED, "the peer aborted the task: " + reason);
+}
+
+void Agent::on_message_lost(const MessagePtr &message, flare_status, const std::string &reason) {
+  // The peer knows: its transfer failed.
+  log_.error("task lost task=" + task_id_of(*message) + " reason=" + reason);
+}
+
+void Agent::on_accepted(const std::string &id, bool accepted, const std::string &reason) {
+  std::lock_guard lock(mutex_);
+  if (metrics_.done(id, accepted)) {
+    if (!accepted) log_.warn("metrics were not accepted: " + reason);
+    refresh();
+    if (!std::exchange(flush_posted_, true)) loop_->post([this] { flush_metrics(false); });
+    return;
+  }
+  if (!accepted) return;  // on_settled says why
+  for (auto &[task, upload] : uploads_) {
+    if (upload->message_id != id) continue;
+    upload->accepted = Outcome{};
+    upload->accepted_fd.set(true);
+    ++counts_.results_accepted;
+  }
+}
+
+void Agent::on_settled(const std::string &id, flare_status status, const std::string &reason) {
+  const auto progress = pipe_ ? pipe_->progress(id) : std::nullopt;
+  std::lock_guard lock(mutex_);
+  for (auto &[task, upload] : uploads_) {
+    if (upload->message_id != id) continue;
+    if (status != FLARE_OK) log_.warn("result not delivered task=" + task + " reason=" + reason);
+    if (progress) upload->progress = *progress;
+    const auto found = upload;
+    settle(*found, status, reason);
+    return;
+  }
+}
+
+void Agent::on_over(flare_status status, const std::string &cause) {
+  std::string reason = cause;
+  if (status == FLARE_UNREACHABLE) reason += " (it came from " + sources_.at("url") + ")";
+  std::lock_guard lock(mutex_);
+  connected_ = status == FLARE_ENDED && connected_;
+  book_.over(status, reason);
+  for (auto &[id, flag] : in_hands_) {
+    if (const auto raised = flag.lock()) raised->store(true);
+  }
+  const auto uploads = uploads_;
+  for (const auto &[id, upload] : uploads) {
+    if (status != FLARE_ENDED || upload->message_id.empty()) settle(*upload, status, reason);
+  }
+  metrics_.drop_all();
+  refresh();
+}
+
+}  // namespace flare

@@ -1,0 +1,158 @@
+// The trainer's end: takes tasks, sends results and metrics, and lets user threads wait. User threads call the
+// public functions; the pipe lives in the loop thread. One mutex guards what both touch, and every descriptor that
+// shows a condition is raised and lowered under it.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "agent/metric_queue.h"
+#include "agent/task_book.h"
+#include "config/settings.h"
+#include "pipe/outcome.h"
+#include "pipe/pipe.h"
+#include "runtime/level_fd.h"
+#include "runtime/log.h"
+#include "runtime/loop.h"
+
+namespace flare {
+
+class Agent;
+
+// A task in the user's hands, shared by the handles of the task and its result. When the last of them goes and
+// the task was not answered, the peer is told so.
+class Task {
+ public:
+  Task(std::shared_ptr<Agent> agent, MessagePtr message, flare_task_kind kind);
+  ~Task();
+
+  const std::shared_ptr<Agent> &agent() const { return agent_; }
+  const MessagePtr &message() const { return message_; }
+  const Shareable &data() const { return message_->data; }
+  const std::string &id() const { return id_; }
+  const std::string &name() const { return name_; }
+  const std::string &job_id() const { return job_id_; }
+  const std::string &site() const { return site_; }
+  flare_task_kind kind() const { return kind_; }
+  int64_t attempt() const;
+  bool aborted() const { return aborted_->load(std::memory_order_relaxed); }
+
+  // One result at a time: false when there is one, or the task is answered.
+  bool claim_result() { return !answered_ && !has_result_.exchange(true); }
+  void drop_result() { has_result_ = false; }
+
+ private:
+  friend class Agent;
+  std::shared_ptr<Agent> agent_;
+  MessagePtr message_;
+  std::string id_, name_, job_id_, site_;
+  flare_task_kind kind_;
+  std::shared_ptr<std::atomic<bool>> aborted_;  // the agent keeps it to raise it
+  std::atomic<bool> has_result_{false};
+  std::atomic<bool> answered_{false};  // by this object: the same task may come again in another
+};
+
+// A submitted result until everybody has it. All but the descriptors is guarded by the agent's mutex.
+struct Upload {
+  LevelFd accepted_fd, settled_fd;
+  std::string task_id;
+  std::string message_id;  // of the reply under way; empty while it is kept for a peer that was replaced
+  MessagePtr reply;
+  bool lent = false;
+  std::optional<Outcome> accepted, settled;
+  bool wait_over = false;  // the agent was stopped and the grace is over: nobody waits any longer
+  TransferProgress progress;
+};
+
+class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
+ public:
+  static std::shared_ptr<Agent> open(const Resolved &resolved);
+  ~Agent() override;
+
+  const Settings &settings() const { return settings_; }
+
+  void stop();
+  void close();  // stops, drains, lets go; at most close_timeout
+
+  Outcome wait_connected(int64_t timeout_ms);
+  Outcome next_task(int64_t timeout_ms, std::shared_ptr<Task> *task);
+  int task_fd() const { return task_fd_.get(); }
+  flare_state state() const;
+  // Empty when there is no such thing, or it is not known yet. The text lives as long as the agent.
+  const char *info(const std::string &name);
+  flare_agent_stats stats();
+  Outcome log(Metric metric);
+
+  // Starts an upload. `lent`: the result refers to memory of the user.
+  Outcome submit(Task &task, Shareable result, bool lent, std::shared_ptr<Upload> *upload);
+  Outcome fail(Task &task, const std::string &return_code, const std::string &reason);
+  Outcome wait(Upload &upload, flare_level level, int64_t timeout_ms);
+  void cancel(Upload &upload);
+  TransferProgress progress(Upload &upload);
+
+ private:
+  friend class Task;
+
+  explicit Agent(const Resolved &resolved);
+  void start();
+  void abandon(const Task &task);
+
+  // PipeListener, in the loop thread
+  void on_up(const PeerInfo &peer, bool new_peer) override;
+  void on_down() override;
+  std::string on_offered(const Message &message) override;
+  void on_message(const MessagePtr &message) override;
+  void on_message_lost(const MessagePtr &message, flare_status status, const std::string &reason) override;
+  void on_accepted(const std::string &id, bool accepted, const std::string &reason) override;
+  void on_settled(const std::string &id, flare_status status, const std::string &reason) override;
+  void on_over(flare_status status, const std::string &reason) override;
+
+  // In the loop thread
+  void on_task(const MessagePtr &message);
+  void on_task_aborted(const std::string &task_id, const std::string &reason);
+  void send_reply(const std::shared_ptr<Upload> &upload);
+  void flush_metrics(bool all);
+
+  // With the lock held
+  void refresh();  // raises and lowers the descriptors that show the state of the whole agent
+  void settle(Upload &upload, flare_status status, const std::string &reason);
+  std::optional<Outcome> over() const;  // why nothing can be taken or sent any more
+  std::shared_ptr<Upload> start_upload(MessagePtr reply, bool lent);
+
+  void end_waits();
+
+  const Settings settings_;
+  const std::map<std::string, std::string> sources_;
+  Log log_;
+
+  mutable std::mutex mutex_;  // guards the members down to the blank line
+  TaskBook book_;
+  MetricQueue metrics_;
+  std::optional<PeerInfo> peer_;
+  bool connected_ = false;
+  bool stopped_ = false;
+  bool flush_posted_ = false;
+  TimePoint stopped_at_;
+  std::map<std::string, std::weak_ptr<std::atomic<bool>>> in_hands_;  // abort flags by task id
+  std::map<std::string, std::shared_ptr<Upload>> uploads_;            // not settled, by task id
+  std::set<std::string> texts_;                                       // given out by info()
+  flare_agent_stats counts_ = FLARE_AGENT_STATS_INIT;
+
+  LevelFd task_fd_, connected_fd_;
+  LevelFd idle_fd_;       // nothing that a close would wait for
+  bool closed_ = false;   // the pipe is gone
+  PipeStats pipe_stats_;  // its last word
+
+  std::mutex close_mutex_;  // guards close_begun_, and lets a second close wait for the first
+  bool close_begun_ = false;
+  std::unique_ptr<Loop> loop_;
+  std::unique_ptr<Pipe> pipe_;                // in the loop thread
+  std::unique_ptr<Loop::Alarm> grace_alarm_;  // in the loop thread
+};
+
+}  // namespace flare

@@ -1,0 +1,420 @@
+#include "exchanger/exchanger.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/failure.h"
+#include "base/text.h"
+#include "pipe/open_pipe.h"
+#include "pipe/zmq/frames.h"
+
+namespace flare {
+
+// ---- Open and close ------------------------------------------------------------------------------------------
+
+Exchanger::Exchanger(const Resolved &resolved)
+    : settings_(resolved.settings), log_(settings_.log_level, settings_.log_file) {}
+
+std::shared_ptr<Exchanger> Exchanger::open(const Resolved &resolved) {
+  if (resolved.settings.url.empty()) {
+    throw Failure(FLARE_INVALID_ARGUMENT, "no URL to serve: set the option url, for example zmq+ipc:///PATH");
+  }
+  std::shared_ptr<Exchanger> exchanger(new Exchanger(resolved));
+  exchanger->start();
+  return exchanger;
+}
+
+void Exchanger::start() {
+  {
+    std::lock_guard lock(mutex_);
+    refresh();
+  }
+  loop_ = std::make_unique<Loop>("flare-exchanger", [this](std::exception_ptr error) {
+    std::string reason = "unknown exception";
+    try {
+      std::rethrow_exception(std::move(error));
+    } catch (const std::exception &exception) {
+      reason = exception.what();
+    } catch (...) {
+    }
+    log_.error("internal error: " + reason);
+    if (pipe_) pipe_->close("internal error");  // memory of the user is given back before anybody hears of the end
+    on_over(FLARE_INTERNAL, reason);
+  });
+  loop_->run_and_wait([this] {
+    pipe_ = open_pipe(FramePipe::Role::kExchanger, settings_, loop_.get(), log_, this);
+    url_ = pipe_->url();
+  });
+}
+
+Exchanger::~Exchanger() { close(); }
+
+void Exchanger::stop() {
+  std::lock_guard lock(mutex_);
+  if (std::exchange(stopped_, true)) return;
+  if (!over_) over_ = Outcome{FLARE_STOPPED, "the exchanger was stopped"};
+  for (const auto &request : queue_) request->done_fd.set(true);
+  for (const auto &[id, request] : sent_) request->done_fd.set(true);
+  refresh();
+}
+
+void Exchanger::close() {
+  std::lock_guard closing(close_mutex_);
+  if (!loop_ || std::exchange(close_begun_, true)) return;
+  end("the exchanger closed");
+  stop();
+  if (pipe_) said_goodbye_fd_.wait(Clock::now() + settings_.close_timeout);
+  try {
+    loop_->run_and_wait([this] {
+      if (pipe_) pipe_->close("the exchanger closed");
+    });
+    loop_->run_and_wait([this] { pipe_.reset(); });
+  } catch (const Failure &failed) {
+    log_.error(std::string("close: ") + failed.what());
+  }
+  loop_->stop();
+  std::lock_guard lock(mutex_);
+  closed_ = true;
+  const auto queued = std::exchange(queue_, {});
+  const auto sent = std::exchange(sent_, {});
+  for (const auto &request : queued) finish(*request, FLARE_STOPPED, "the exchanger was closed");
+  for (const auto &[id, request] : sent) finish(*request, FLARE_STOPPED, "the exchanger was closed");
+  refresh();
+}
+
+Outcome Exchanger::end(const std::string &reason) {
+  std::lock_guard lock(mutex_);
+  return leave(FLARE_ENDED, topic::kEnd, reason);
+}
+
+Outcome Exchanger::abort(const std::string &reason) {
+  std::lock_guard lock(mutex_);
+  const Outcome outcome = leave(FLARE_ABORTED, topic::kAbort, reason);
+  if (outcome.status != FLARE_OK) return outcome;
+  loop_->post([this, reason, sent = std::exchange(sent_, {})] {
+    for (const auto &[id, request] : sent) take_back(request, "the job was aborted: " + reason);
+  });
+  return outcome;
+}
+
+// Memory of the user is given back by the pipe before the request says that it is done.
+void Exchanger::take_back(const std::shared_ptr<Request> &request, const std::string &reason) {
+  if (pipe_) pipe_->cancel(request->id, FLARE_ABORTED, reason);
+  std::lock_guard lock(mutex_);
+  finish(*request, FLARE_ABORTED, reason);
+}
+
+// No new task: what was not handed over is dropped, the agent is told, and no other is admitted.
+Outcome Exchanger::leave(flare_status status, std::string_view topic, const std::string &reason) {
+  if (over_) return *over_;
+  over_ = Outcome{status, reason};
+  goodbye_ = new_uuid();
+  const auto queued = std::exchange(queue_, {});
+  for (const auto &request : queued) finish(*request, status, reason);
+  refresh();
+  loop_->post([this, topic, reason, id = goodbye_] {
+    if (!pipe_) return;
+    pipe_->close_doors(reason);
+    send_signal(topic, id, "", reason);
+  });
+  return {};
+}
+
+// ---- State ---------------------------------------------------------------------------------------------------
+
+void Exchanger::refresh() {
+  connected_fd_.set(connected_ || over_.has_value());
+  metric_fd_.set(!metrics_.empty() || over_.has_value());
+  said_goodbye_fd_.set(over_ && goodbye_.empty());
+}
+
+Outcome Exchanger::wait_connected(int64_t timeout_ms) {
+  return wait_for(&mutex_, connected_fd_, timeout_ms, [this]() -> std::optional<Outcome> {
+    if (over_) return over_;
+    if (connected_) return Outcome{};
+    return std::nullopt;
+  });
+}
+
+flare_state Exchanger::state() const {
+  std::lock_guard lock(mutex_);
+  if (!over_) return connected_ ? FLARE_STATE_CONNECTED : FLARE_STATE_CONNECTING;
+  switch (over_->status) {
+    case FLARE_ENDED: return FLARE_STATE_ENDED;
+    case FLARE_STOPPED: return FLARE_STATE_STOPPED;
+    case FLARE_PEER_GONE: return FLARE_STATE_PEER_GONE;
+    default: return FLARE_STATE_ABORTED;
+  }
+}
+
+// ---- Requests ------------------------------------------------------------------------------------------------
+
+// TX-05: the message id of a task is its task id.
+Outcome Exchanger::send(const std::shared_ptr<Request> &request, Shareable content, bool lent) {
+  std::lock_guard lock(mutex_);
+  if (request->state != Request::State::kDraft) {
+    return {FLARE_INVALID_STATE, "task '" + request->id + "' was sent already"};
+  }
+  if (over_) return *over_;
+  if (request->id.empty()) request->id = new_uuid();
+  const bool taken = sent_.contains(request->id) || std::any_of(queue_.begin(), queue_.end(), [&](const auto &other) {
+                       return other->id == request->id;
+                     });
+  if (taken) return {FLARE_INVALID_STATE, "task '" + request->id + "' is under way already"};
+  auto task = std::make_shared<Message>();
+  task->topic = request->task_name;
+  task->id = request->id;
+  task->data = std::move(content);
+  task->data.headers.set(header::kTaskId, request->id);
+  task->data.headers.set(header::kTaskName, request->task_name);
+  task->data.headers.set(header::kJobId, settings_.job_id);
+  task->data.headers.set(header::kSiteName, settings_.site);
+  task->data.headers.set(header::kAttempt, request->attempt);
+  wire::check(*task, settings_.limits);
+  request->task = std::move(task);
+  request->lent = lent;
+  request->state = Request::State::kQueued;
+  queue_.push_back(request);
+  loop_->post([this] { send_next(); });
+  return {};
+}
+
+void Exchanger::send_next() {
+  MessagePtr task;
+  SendOptions options;
+  {
+    std::lock_guard lock(mutex_);
+    const bool busy =
+        std::any_of(sent_.begin(), sent_.end(), [](const auto &entry) { return !entry.second->receiving; });
+    if (!connected_ || busy || queue_.empty() || !pipe_) return;
+    const auto request = queue_.front();
+    queue_.pop_front();
+    request->state = Request::State::kSent;
+    sent_[request->id] = request;
+    task = request->task;
+    options.lent = request->lent;
+  }
+  options.timeout = settings_.submit_result_timeout;
+  options.idle_timeout = settings_.streaming_idle_timeout;
+  pipe_->send(task, options);
+}
+
+Outcome Exchanger::wait(Request &request, int64_t timeout_ms, MessagePtr *reply) {
+  return wait_for(&mutex_, request.done_fd, timeout_ms, [&]() -> std::optional<Outcome> {
+    if (request.state == Request::State::kDraft) {
+      return Outcome{FLARE_INVALID_STATE, "the task was not sent: call flare_request_send() first"};
+    }
+    if (request.state == Request::State::kDone) {
+      if (request.outcome.status == FLARE_OK) *reply = request.reply;
+      return request.outcome;
+    }
+    if (stopped_) return Outcome{FLARE_STOPPED, "the exchanger was stopped"};
+    return std::nullopt;
+  });
+}
+
+void Exchanger::abort(const std::shared_ptr<Request> &request, const std::string &reason) {
+  bool sent = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (request->state == Request::State::kDraft || request->state == Request::State::kDone) return;
+    sent = sent_.erase(request->id) > 0;
+    std::erase(queue_, request);
+    if (closed_ || !request->lent) finish(*request, FLARE_ABORTED, reason);
+    if (closed_) return;
+  }
+  const auto take_it_back = [this, request, reason, sent] {
+    take_back(request, reason);
+    if (sent && pipe_) send_signal(topic::kAbortTask, new_uuid(), request->id, reason);
+    send_next();
+  };
+  if (!request->lent) {
+    loop_->post(take_it_back);
+    return;
+  }
+  try {
+    loop_->run_and_wait(take_it_back);  // memory of the user is the user's again when this returns
+  } catch (const Failure &) {           // closed in between
+    std::lock_guard lock(mutex_);
+    finish(*request, FLARE_ABORTED, reason);
+  }
+}
+
+void Exchanger::send_signal(std::string_view topic, const std::string &id, const std::string &task_id,
+                            const std::string &reason) {
+  auto message = std::make_shared<Message>();
+  message->topic = topic;
+  message->id = id;
+  message->data.headers.set(header::kReason, reason);
+  if (!task_id.empty()) message->data.headers.set(header::kTaskId, task_id);
+  SendOptions options;
+  options.timeout = settings_.submit_result_timeout;
+  {
+    std::lock_guard lock(mutex_);
+    if (!connected_) {  // nobody is there to be told
+      if (goodbye_ == id) goodbye_.clear();
+      refresh();
+      return;
+    }
+  }
+  pipe_->send(message, options);
+}
+
+void Exchanger::finish(Request &request, flare_status status, const std::string &reason) {
+  if (request.state == Request::State::kDone) return;
+  request.state = Request::State::kDone;
+  request.outcome = {status, reason};
+  request.task.reset();
+  request.done_fd.set(true);
+}
+
+std::shared_ptr<Request> Exchanger::asked(const Message &reply) const {
+  const auto found = sent_.find(reply.request_id);
+  // TX-09: a reply belongs to its request by id and topic.
+  return found != sent_.end() && found->second->task_name == reply.topic ? found->second : nullptr;
+}
+
+// ---- Metrics -------------------------------------------------------------------------------------------------
+
+Outcome Exchanger::next_metric(int64_t timeout_ms, Metric *metric) {
+  return wait_for(&mutex_, metric_fd_, timeout_ms, [&]() -> std::optional<Outcome> {
+    if (!metrics_.empty()) {
+      *metric = std::move(metrics_.front());
+      metrics_.pop_front();
+      refresh();
+      return Outcome{};
+    }
+    return over_;
+  });
+}
+
+// ---- From the pipe -------------------------------------------------------------------------------------------
+
+void Exchanger::on_up(const PeerInfo &peer, bool new_peer) {
+  log_.info("agent connected agent=" + peer.agent_id + " library=" + peer.library);
+  std::vector<std::shared_ptr<Request>> again;
+  {
+    std::lock_guard lock(mutex_);
+    connected_ = true;
+    if (new_peer) {
+      // Another process: what the one before had in hand is handed out again.
+      for (const auto &[id, request] : sent_) {
+        auto task = std::make_shared<Message>(*request->task);
+        task->data.headers.set(header::kAttempt, ++request->attempt);
+        request->task = std::move(task);
+        request->receiving = false;
+        request->state = Request::State::kQueued;
+        again.push_back(request);
+      }
+      sent_.clear();
+      queue_.insert(queue_.begin(), again.begin(), again.end());
+    }
+    refresh();
+  }
+  loop_->post([this] { send_next(); });
+}
+
+void Exchanger::on_down() {
+  std::lock_guard lock(mutex_);
+  connected_ = false;
+  if (over_) goodbye_.clear();  // it left
+  refresh();
+}
+
+std::string Exchanger::on_offered(const Message &message) {
+  if (message.kind == MessageKind::kRequest) {
+    return message.topic == topic::kMetric ? "" : "an exchanger takes results and metrics, not '" + message.topic + "'";
+  }
+  std::lock_guard lock(mutex_);
+  const auto request = asked(message);
+  if (!request) return "nobody asked for this result (any more)";
+  request->receiving = true;
+  loop_->post([this] { send_next(); });
+  return "";
+}
+
+void Exchanger::on_message(const MessagePtr &message) {
+  if (message->kind == MessageKind::kRequest) {
+    std::lock_guard lock(mutex_);
+    for (Metric &metric : to_metrics(*message)) {
+      if (metrics_.size() >= settings_.limits.max_metrics) {
+        metrics_.pop_front();
+        ++metrics_dropped_;
+      }
+      metrics_.push_back(std::move(metric));
+    }
+    refresh();
+    return;
+  }
+  std::shared_ptr<Request> request;
+  {
+    std::lock_guard lock(mutex_);
+    request = asked(*message);
+    if (!request) return;
+    sent_.erase(request->id);
+  }
+  reclaim(*request);
+  std::lock_guard lock(mutex_);
+  if (request->state == Request::State::kDone) return;  // aborted in between
+  auto reply = std::make_shared<Message>(*message);
+  // TX-09: the round is that of the task.
+  if (const Value *round = request->task->data.headers.find(header::kCurrentRound)) {
+    reply->data.headers.set(header::kCurrentRound, *round);
+  }
+  request->reply = std::move(reply);
+  finish(*request, FLARE_OK, "");
+}
+
+void Exchanger::on_message_lost(const MessagePtr &message, flare_status status, const std::string &reason) {
+  log_.warn("result lost task=" + message->request_id + " reason=" + reason);
+  std::shared_ptr<Request> request;
+  {
+    std::lock_guard lock(mutex_);
+    request = asked(*message);
+    // Lost with its sender: the task is handed out again to the next.
+    if (!request || status == FLARE_PEER_GONE) return;
+    sent_.erase(request->id);
+  }
+  reclaim(*request);
+  std::lock_guard lock(mutex_);
+  finish(*request, status, reason);
+}
+
+// What is answered is not fetched any more, whatever the agent asks for: memory of the user is given back before the
+// request is done.
+void Exchanger::reclaim(const Request &request) {
+  if (request.lent) pipe_->cancel(request.id, FLARE_ABORTED, "the task was answered");
+}
+
+void Exchanger::on_accepted(const std::string &id, bool, const std::string &) {
+  std::lock_guard lock(mutex_);
+  if (id != goodbye_) return;
+  goodbye_.clear();
+  refresh();
+}
+
+void Exchanger::on_settled(const std::string &id, flare_status status, const std::string &reason) {
+  if (status == FLARE_OK) return;
+  std::lock_guard lock(mutex_);
+  const auto found = sent_.find(id);
+  if (found == sent_.end()) return;
+  const auto request = found->second;
+  sent_.erase(found);
+  finish(*request, status, "task '" + id + "' was not received: " + reason);
+  loop_->post([this] { send_next(); });
+}
+
+void Exchanger::on_over(flare_status status, const std::string &reason) {
+  log_.info("session over reason=" + reason);
+  std::lock_guard lock(mutex_);
+  connected_ = false;
+  goodbye_.clear();
+  if (!over_) over_ = Outcome{status, reason};
+  const auto queued = std::exchange(queue_, {});
+  const auto sent = std::exchange(sent_, {});
+  for (const auto &request : queued) finish(*request, status, reason);
+  for (const auto &[id, request] : sent) finish(*request, status, reason);
+  refresh();
+}
+
+}  // namespace flare
