@@ -1,0 +1,140 @@
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/failure.h"
+#include "capi/boundary.h"
+#include "capi/handles.h"
+#include "pipe/metric.h"
+
+using flare::Agent;
+using flare::checked_timeout;
+using flare::Failure;
+using flare::guarded;
+using flare::is_usable;
+using flare::Metric;
+using flare::nonempty_text;
+using flare::Outcome;
+using flare::required;
+using flare::text;
+using flare::usable;
+
+namespace {
+
+// Kept by each call, so that a close in another thread does not take the agent away under it.
+std::shared_ptr<Agent> agent_of(const flare_agent *agent) { return usable(agent, "agent")->agent; }
+
+int64_t checked_step(int64_t step) {
+  if (step < FLARE_NO_STEP) {
+    throw Failure(FLARE_INVALID_ARGUMENT, "step " + std::to_string(step) + ": 0 or more, or FLARE_NO_STEP");
+  }
+  return step;
+}
+
+std::string analytics_type(const char *type) {
+  const std::string_view checked = text(type, "type");
+  if (flare::is_analytics_type(checked)) return std::string(checked);
+  std::string message = "'" + std::string(checked) + "' is no AnalyticsDataType; those are";
+  for (const std::string_view known : flare::kAnalyticsTypes) message.append(" ").append(known);
+  throw Failure(FLARE_INVALID_ARGUMENT, message);
+}
+
+}  // namespace
+
+flare_status flare_agent_open(const flare_options *options, flare_agent **agent, flare_error **error) noexcept {
+  return guarded(error, [&] {
+    required(agent, "agent");
+    auto handle = std::make_unique<flare_agent>();
+    handle->agent = Agent::open(flare::resolve(options ? options->values : flare::Options()));
+    *agent = handle.release();
+    return FLARE_OK;
+  });
+}
+
+flare_status flare_agent_wait_connected(flare_agent *agent, int64_t timeout_ms, flare_error **error) noexcept {
+  return guarded(error, [&] { return agent_of(agent)->wait_connected(checked_timeout(timeout_ms)); });
+}
+
+void flare_agent_stop(flare_agent *agent) noexcept {
+  if (!is_usable(agent)) return;
+  guarded(nullptr, [&] {
+    agent->agent->stop();
+    return FLARE_OK;
+  });
+}
+
+void flare_agent_close(flare_agent *agent) noexcept {
+  if (!is_usable(agent)) return;
+  guarded(nullptr, [&] {
+    agent->agent->close();
+    return FLARE_OK;
+  });
+  delete agent;
+}
+
+flare_status flare_agent_next_task(flare_agent *agent, int64_t timeout_ms, flare_task **task,
+                                   flare_error **error) noexcept {
+  return guarded(error, [&] {
+    const auto open_agent = agent_of(agent);
+    required(task, "task");
+    auto handle = std::make_unique<flare_task>();  // before the task is taken, so that none gets lost
+    Outcome outcome = open_agent->next_task(checked_timeout(timeout_ms), &handle->task);
+    if (outcome.status != FLARE_OK) return outcome;
+    handle->shareable.emplace(std::shared_ptr<const flare::Shareable>(handle->task->message(), &handle->task->data()));
+    *task = handle.release();
+    return outcome;
+  });
+}
+
+int flare_agent_poll_fd(const flare_agent *agent) noexcept { return is_usable(agent) ? agent->agent->task_fd() : -1; }
+
+flare_state flare_agent_state(const flare_agent *agent) noexcept {
+  flare_state state = FLARE_STATE_STOPPED;
+  guarded(nullptr, [&] {
+    if (is_usable(agent)) state = agent->agent->state();
+    return FLARE_OK;
+  });
+  return state;
+}
+
+flare_status flare_agent_info(flare_agent *agent, const char *name, const char **value) noexcept {
+  return guarded(nullptr, [&] {
+    usable(agent, "agent"), required(value, "value");
+    const char *found = agent->agent->info(required(name, "name"));
+    if (found == nullptr) return FLARE_NOT_FOUND;
+    *value = found;
+    return FLARE_OK;
+  });
+}
+
+flare_status flare_agent_get_stats(const flare_agent *agent, flare_agent_stats *stats) noexcept {
+  return guarded(nullptr, [&] {
+    const auto open_agent = agent_of(agent);
+    flare::write_tagged(required(stats, "stats"), open_agent->stats());
+    return FLARE_OK;
+  });
+}
+
+flare_status flare_agent_log_scalar(flare_agent *agent, const char *name, double value, int64_t step,
+                                    flare_error **error) noexcept {
+  return guarded(error, [&] {
+    const auto open_agent = agent_of(agent);
+    return open_agent->log({"SCALAR", std::string(nonempty_text(name, "name")), value, checked_step(step), "", 0});
+  });
+}
+
+flare_status flare_agent_log_json(flare_agent *agent, const char *type, const char *name, const char *json,
+                                  int64_t step, const char *path, flare_error **error) noexcept {
+  return guarded(error, [&] {
+    const auto open_agent = agent_of(agent);
+    Metric metric;
+    metric.type = analytics_type(type);
+    metric.name = nonempty_text(name, "name");
+    flare::Limits limits = open_agent->settings().limits;
+    limits.max_depth -= flare::kMetricDepth;
+    metric.value = flare::value_from_json(required(json, "json"), limits);
+    metric.step = checked_step(step);
+    if (path) metric.path = text(path, "path");
+    return open_agent->log(std::move(metric));
+  });
+}

@@ -1,0 +1,131 @@
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/failure.h"
+#include "capi/boundary.h"
+#include "capi/handles.h"
+
+using flare::Agent;
+using flare::checked_timeout;
+using flare::Draft;
+using flare::Failure;
+using flare::guarded;
+using flare::is_usable;
+using flare::Outcome;
+using flare::required;
+using flare::Task;
+using flare::Upload;
+using flare::usable;
+
+namespace {
+
+// A result is of the kind of its task, when that is one of weights.
+std::string_view default_kind(const Task &task) {
+  const std::string_view kind = task.data().kind;
+  return kind == flare::kind::kWeightDiff ? kind : flare::kind::kWeights;
+}
+
+// Null before the submit.
+Upload *upload_of(const flare_result *result) { return result->shareable.sent ? result->upload.get() : nullptr; }
+
+Outcome submit(flare_result *result) {
+  Task &task = *result->task;
+  flare_shareable &content = result->shareable;
+  if (content.sent) return {FLARE_INVALID_STATE, "the result of task '" + task.id() + "' was submitted already"};
+  std::shared_ptr<Upload> upload;
+  Outcome outcome = task.agent()->submit(task, content.finish(), content.lent, &upload);
+  if (outcome.status == FLARE_OK) {
+    result->upload = std::move(upload);
+    content.sent = true;
+  }
+  return outcome;
+}
+
+Outcome wait(flare_result *result, flare_level level, int64_t timeout_ms) {
+  if (level != FLARE_ACCEPTED && level != FLARE_DELIVERED) {
+    throw Failure(FLARE_INVALID_ARGUMENT,
+                  "level " + std::to_string(level) + " is neither FLARE_ACCEPTED nor FLARE_DELIVERED");
+  }
+  Upload *upload = upload_of(result);
+  if (upload == nullptr) {
+    return {FLARE_INVALID_STATE, "the result of task '" + result->task->id() + "' was not submitted"};
+  }
+  return result->task->agent()->wait(*upload, level, checked_timeout(timeout_ms));
+}
+
+}  // namespace
+
+flare_status flare_result_new(flare_task *task, flare_result **result, flare_error **error) noexcept {
+  return guarded(error, [&] {
+    const std::shared_ptr<Task> &owner = usable(task, "task")->task;
+    required(result, "result");
+    // On the heap first: once the task says that it has a result, nothing may fail any more.
+    std::unique_ptr<flare_result> handle(
+        new flare_result{owner, {Draft(default_kind(*owner)), owner->agent()->settings().limits}, nullptr});
+    if (!owner->claim_result()) {
+      throw Failure(FLARE_INVALID_STATE, "task '" + owner->id() + "' has a result already, or was failed");
+    }
+    *result = handle.release();
+    return FLARE_OK;
+  });
+}
+
+void flare_result_free(flare_result *result) noexcept {
+  if (!is_usable(result)) return;
+  guarded(nullptr, [&] {
+    Upload *upload = upload_of(result);
+    if (upload == nullptr) {
+      result->task->drop_result();
+    } else if (result->shareable.lent) {
+      result->task->agent()->wait(*upload, FLARE_DELIVERED, FLARE_WAIT_FOREVER);
+    }
+    return FLARE_OK;
+  });
+  delete result;
+}
+
+flare_shareable *flare_result_shareable(flare_result *result) noexcept { return result ? &result->shareable : nullptr; }
+
+flare_status flare_result_submit(flare_result *result, flare_error **error) noexcept {
+  return guarded(error, [&] { return submit(usable(result, "result")); });
+}
+
+flare_status flare_result_wait(flare_result *result, flare_level level, int64_t timeout_ms,
+                               flare_error **error) noexcept {
+  return guarded(error, [&] { return wait(usable(result, "result"), level, timeout_ms); });
+}
+
+flare_status flare_result_finish(flare_result *result, int64_t timeout_ms, flare_error **error) noexcept {
+  return guarded(error, [&] {
+    usable(result, "result"), checked_timeout(timeout_ms);
+    Outcome submitted = submit(result);
+    return submitted.status == FLARE_OK ? wait(result, FLARE_DELIVERED, timeout_ms) : submitted;
+  });
+}
+
+void flare_result_cancel(flare_result *result) noexcept {
+  if (!is_usable(result)) return;
+  guarded(nullptr, [&] {
+    if (Upload *upload = upload_of(result)) result->task->agent()->cancel(*upload);
+    return FLARE_OK;
+  });
+}
+
+int flare_result_poll_fd(const flare_result *result, flare_level level) noexcept {
+  const Upload *upload = is_usable(result) ? upload_of(result) : nullptr;
+  if (upload == nullptr) return -1;
+  if (level == FLARE_ACCEPTED) return upload->accepted_fd.get();
+  return level == FLARE_DELIVERED ? upload->settled_fd.get() : -1;
+}
+
+flare_status flare_result_progress(const flare_result *result, flare_progress *progress) noexcept {
+  return guarded(nullptr, [&] {
+    usable(result, "result"), required(progress, "progress");
+    flare::TransferProgress now;
+    if (Upload *upload = upload_of(result)) now = result->task->agent()->progress(*upload);
+    flare::write_tagged(progress,
+                        flare_progress{0, 0, now.bytes_total, now.bytes_done, now.items_total, now.items_done});
+    return FLARE_OK;
+  });
+}
