@@ -1,0 +1,40 @@
+# How all our code is compiled: one place, so that no target can forget it. A project that includes ours gets none of it.
+set(FLARE_SANITIZE "" CACHE STRING "Sanitizers for all code, for example address,undefined")
+option(FLARE_WERROR "Treat warnings as errors; for our own builds, as other compilers know other warnings")
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_C_STANDARD 11)  # with extensions: the C tests use POSIX
+
+if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  find_program(FLARE_CCACHE ccache)
+  mark_as_advanced(FLARE_CCACHE)
+  if(FLARE_CCACHE)
+    set(CMAKE_C_COMPILER_LAUNCHER ${FLARE_CCACHE})
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${FLARE_CCACHE})
+  endif()
+endif()
+
+add_compile_options(
+  -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=  # no build paths in what we ship, nor in the description of its interface
+  -fstack-protector-strong)                  # peers send us sizes
+add_compile_definitions($<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
+
+add_library(flare_warnings INTERFACE)
+target_compile_options(flare_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wformat=2 -Wundef -Werror=return-type
+  $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
+  $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wthread-safety>
+  # gcc 12 sees overlapping copies in every "text" + std::string (GCC bug 105651), and members that are not set in
+  # alternatives of a std::variant that are not there.
+  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>
+  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-maybe-uninitialized>
+  $<$<BOOL:${FLARE_WERROR}>:-Werror>)
+
+if(FLARE_SANITIZE)
+  add_compile_options(-fsanitize=${FLARE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
+  add_link_options(-fsanitize=${FLARE_SANITIZE})
+  # The thread sanitizer knows no fences and says so in each file with Asio, whose queue has a mutex beside them.
+  target_compile_options(flare_warnings INTERFACE "$<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>")
+endif()
