@@ -1,0 +1,79 @@
+// The flare-agent command: takes the command line apart.
+#include <flare_agent.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "interrupts.h"
+#include "option_page.h"
+#include "simulate.h"
+
+namespace {
+
+using flare_tool::SimulateOptions;
+
+void add_simulate(CLI::App &app, SimulateOptions *options, int64_t *task_timeout) {
+  CLI::App *const command = app.add_subcommand("simulate", "Run a federation on this machine");
+  command->add_option("--sites", options->sites, "Number of sites")->required()->check(CLI::Range(1, 64));
+  command->add_option("--rounds", options->rounds, "Number of rounds")->required()->check(CLI::Range(1, 100000));
+  command->add_option("--trainer", options->trainers, "Command of a trainer, run as: CMD DATA SITES; may be repeated")
+      ->required()
+      ->type_name("CMD")
+      ->allow_extra_args(false);
+  command->add_option("--data", options->data, "Passed on to the trainers")
+      ->required()
+      ->type_name("FILE")
+      ->check(CLI::ExistingPath);
+  command->add_option("--transport", options->transport, "Pipe between site and trainer")
+      ->check(CLI::IsMember({"zmq+ipc", "zmq+tcp"}))
+      ->capture_default_str();
+  command->add_flag("--baselines,!--no-baselines", options->baselines, "Also train each site alone (the default)");
+  command->add_option("--svg", options->svg, "Draw the curves")->type_name("FILE");
+  command->add_option("--json", options->json, "Write all numbers")->type_name("FILE");
+  command->add_option("--log-dir", options->log_dir, "Keep what the trainers print")->type_name("DIR");
+  command->add_option("--task-timeout", *task_timeout, "Longest wait for an answer")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  command->callback([options, task_timeout] {
+    options->task_timeout = std::chrono::seconds(*task_timeout);
+    flare_tool::simulate(*options);
+  });
+}
+
+std::string version() {
+  const uint32_t library = flare_version();
+  return "flare-agent " + std::to_string(FLARE_VERSION_MAJOR) + "." + std::to_string(FLARE_VERSION_MINOR) + "." +
+         std::to_string(FLARE_VERSION_PATCH) + ", libflare_agent " + std::to_string(library >> 16) + "." +
+         std::to_string(library >> 8 & 255) + "." + std::to_string(library & 255);
+}
+
+int run(int argc, char **argv) {
+  CLI::App app("Tools for training processes in NVIDIA FLARE jobs", "flare-agent");
+  app.require_subcommand(1);
+  SimulateOptions simulate;
+  int64_t task_timeout = simulate.task_timeout.count();
+  add_simulate(app, &simulate, &task_timeout);
+  app.add_subcommand("options", "Print the table of options as Markdown")->callback([] {
+    std::fputs(flare_tool::option_page().c_str(), stdout);
+  });
+  app.add_subcommand("version", "Print the version")->callback([] { std::puts(version().c_str()); });
+  CLI11_PARSE(app, argc, argv);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+  try {
+    return run(argc, argv);
+  } catch (const flare_tool::Interrupted &interrupted) {
+    std::fprintf(stderr, "flare-agent: %s\n", interrupted.what());
+    return 128 + interrupted.signal();  // as shells count
+  } catch (const std::exception &error) {
+    std::fprintf(stderr, "flare-agent: %s\n", error.what());
+    return 1;
+  }
+}
