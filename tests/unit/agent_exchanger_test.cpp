@@ -1,0 +1,277 @@
+// Agent and exchanger together, over each transport that fits into one process.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "agent/agent.h"
+#include "base/failure.h"
+#include "exchanger/exchanger.h"
+
+namespace flare {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int64_t kLong = 20'000;
+
+Tensor tensor(size_t floats, float first) {
+  Block block(floats * sizeof(float));
+  auto *values = reinterpret_cast<float *>(block.data());
+  for (size_t i = 0; i < floats; ++i) values[i] = first + static_cast<float>(i % 1000);
+  return {FLARE_FLOAT32, {static_cast<int64_t>(floats)}, block.share()};
+}
+
+Shareable weights(size_t floats, float first) {
+  Shareable shareable;
+  shareable.kind = kind::kWeights;
+  shareable.body.set("w", tensor(floats, first));
+  return shareable;
+}
+
+float first_of(const Shareable &shareable) {
+  const Value *w = shareable.body.find("w");
+  if (!w || !w->tensor()) return -1;
+  float first;
+  std::memcpy(&first, w->tensor()->bytes.data, sizeof first);
+  return first;
+}
+
+bool readable(int fd) {
+  pollfd entry{fd, POLLIN, 0};
+  return ::poll(&entry, 1, 0) == 1;
+}
+
+class Pair : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    char folder[] = "/tmp/flare-unit-XXXXXX";
+    ASSERT_NE(::mkdtemp(folder), nullptr);
+    folder_ = folder;
+    Resolved resolved;
+    resolved.settings.token = "secret";
+    resolved.settings.job_id = "job";
+    resolved.settings.site = "site-1";
+    resolved.settings.close_timeout = 5s;
+    resolved.settings.connect_timeout = 20s;
+    resolved.settings.heartbeat_interval = 200ms;
+    resolved.settings.heartbeat_timeout = 5s;
+    resolved.settings.log_level = "warn";
+    resolved.sources["url"] = "the test";
+    if (GetParam() == "memory") resolved.settings.url = "memory://" + folder_;
+    if (GetParam() == "ipc") resolved.settings.url = "zmq+ipc://" + folder_ + "/x.sock";
+    if (GetParam() == "tcp") resolved.settings.url = "zmq+tcp://127.0.0.1:*";
+    settings_ = resolved;
+    change(&settings_.settings);
+    exchanger_ = Exchanger::open(settings_);
+    settings_.settings.url = exchanger_->url();
+    agent_ = Agent::open(settings_);
+    ASSERT_EQ(agent_->wait_connected(kLong).status, FLARE_OK);
+  }
+  void TearDown() override {
+    task_.reset();
+    if (agent_) agent_->close();
+    if (exchanger_) exchanger_->close();
+    std::filesystem::remove_all(folder_);
+  }
+  virtual void change(Settings *) {}
+
+  std::shared_ptr<Request> ask(Shareable content, const std::string &id = "", const std::string &name = "train") {
+    auto request = std::make_shared<Request>();
+    request->task_name = name;
+    request->id = id;
+    EXPECT_EQ(exchanger_->send(request, std::move(content), false).status, FLARE_OK);
+    return request;
+  }
+  flare_status next() {
+    task_.reset();
+    return agent_->next_task(kLong, &task_).status;
+  }
+  std::shared_ptr<Upload> submit(Shareable content) {
+    std::shared_ptr<Upload> upload;
+    EXPECT_EQ(agent_->submit(*task_, std::move(content), false, &upload).status, FLARE_OK);
+    return upload;
+  }
+
+  std::string folder_;
+  Resolved settings_;
+  std::shared_ptr<Exchanger> exchanger_;
+  std::shared_ptr<Agent> agent_;
+  std::shared_ptr<Task> task_;
+};
+
+TEST_P(Pair, ATaskGoesThereAndItsResultComesBack) {
+  for (const size_t floats : {size_t{1}, size_t{1000}, size_t{20'000}, size_t{3'000'001}}) {
+    Shareable content = weights(floats, 5);
+    content.headers.set(header::kCurrentRound, int64_t{3});
+    content.headers.set(header::kNumRounds, int64_t{10});
+    const auto request = ask(content);
+    ASSERT_EQ(next(), FLARE_OK);
+    EXPECT_EQ(task_->name(), "train");
+    EXPECT_EQ(task_->kind(), FLARE_TASK_TRAIN);
+    EXPECT_EQ(task_->site(), "site-1");
+    EXPECT_EQ(current_round(task_->data()), 3);
+    EXPECT_EQ(total_rounds(task_->data()), 10);
+    EXPECT_EQ(first_of(task_->data()), 5);
+    const auto upload = submit(weights(floats, 7));
+    EXPECT_EQ(agent_->wait(*upload, FLARE_ACCEPTED, kLong).status, FLARE_OK);
+    EXPECT_EQ(agent_->wait(*upload, FLARE_DELIVERED, kLong).status, FLARE_OK);
+    MessagePtr reply;
+    ASSERT_EQ(exchanger_->wait(*request, kLong, &reply).status, FLARE_OK);
+    const Tensor *w = reply->data.body.find("w")->tensor();
+    const Tensor expected = tensor(floats, 7);
+    ASSERT_EQ(w->bytes.size, expected.bytes.size);
+    EXPECT_EQ(std::memcmp(w->bytes.data, expected.bytes.data, w->bytes.size), 0);
+    EXPECT_EQ(text_header(reply->data, header::kReturnCode), "OK");
+    EXPECT_EQ(current_round(reply->data), 3) << "TX-09";
+  }
+}
+
+TEST_P(Pair, DescriptorsShowWhatACallWouldSay) {
+  EXPECT_FALSE(readable(agent_->task_fd()));
+  EXPECT_EQ(agent_->next_task(0, &task_).status, FLARE_TIMEOUT);
+  const auto request = ask(weights(1, 0));
+  pollfd entry{agent_->task_fd(), POLLIN, 0};
+  ASSERT_EQ(::poll(&entry, 1, 20'000), 1);
+  EXPECT_EQ(agent_->next_task(0, &task_).status, FLARE_OK);
+  EXPECT_TRUE(readable(agent_->task_fd()));
+  std::shared_ptr<Task> second;
+  EXPECT_EQ(agent_->next_task(0, &second).status, FLARE_INVALID_STATE);
+  const auto upload = submit(weights(1, 0));
+  EXPECT_FALSE(readable(agent_->task_fd()));
+  EXPECT_EQ(agent_->wait(*upload, FLARE_DELIVERED, kLong).status, FLARE_OK);
+  EXPECT_TRUE(readable(upload->settled_fd.get()));
+}
+
+TEST_P(Pair, TheNextTaskComesWhenTheAgentHasAnswered) {
+  const auto first = ask(weights(1, 1)), second = ask(weights(1, 2));
+  ASSERT_EQ(next(), FLARE_OK);
+  EXPECT_EQ(first_of(task_->data()), 1);
+  submit(weights(1, 0));
+  ASSERT_EQ(next(), FLARE_OK);
+  EXPECT_EQ(first_of(task_->data()), 2);
+  submit(weights(1, 0));
+  MessagePtr reply;
+  EXPECT_EQ(exchanger_->wait(*first, kLong, &reply).status, FLARE_OK);
+  EXPECT_EQ(exchanger_->wait(*second, kLong, &reply).status, FLARE_OK);
+}
+
+TEST_P(Pair, AReleasedTaskIsAnsweredWithAFailure) {
+  const auto request = ask(weights(1, 1));
+  ASSERT_EQ(next(), FLARE_OK);
+  task_.reset();
+  MessagePtr reply;
+  ASSERT_EQ(exchanger_->wait(*request, kLong, &reply).status, FLARE_OK);
+  EXPECT_EQ(text_header(reply->data, header::kReturnCode), "EXECUTION_EXCEPTION");
+  EXPECT_NE(text_header(reply->data, header::kReason).find("released"), std::string::npos);
+}
+
+TEST_P(Pair, AnAgentThatClosesAnswersItsTaskFirst) {
+  const auto request = ask(weights(1, 1));
+  ASSERT_EQ(next(), FLARE_OK);
+  agent_->close();
+  MessagePtr reply;
+  ASSERT_EQ(exchanger_->wait(*request, kLong, &reply).status, FLARE_OK);
+  EXPECT_EQ(text_header(reply->data, header::kReturnCode), "EXECUTION_EXCEPTION");
+}
+
+TEST_P(Pair, ATaskIsAnsweredOnce) {
+  const auto request = ask(weights(1, 1));
+  ASSERT_EQ(next(), FLARE_OK);
+  submit(weights(1, 0));
+  std::shared_ptr<Upload> upload;
+  EXPECT_EQ(agent_->submit(*task_, weights(1, 0), false, &upload).status, FLARE_INVALID_STATE);
+  EXPECT_EQ(agent_->fail(*task_, "ERROR", "x").status, FLARE_INVALID_STATE);
+}
+
+TEST_P(Pair, AnAbortedTaskIsToldAndTheSessionGoesOn) {  // W-14
+  const auto request = ask(weights(1, 1));
+  ASSERT_EQ(next(), FLARE_OK);
+  EXPECT_FALSE(task_->aborted());
+  exchanger_->abort(request, "not needed");
+  const auto deadline = Clock::now() + 20s;
+  while (!task_->aborted() && Clock::now() < deadline) std::this_thread::sleep_for(1ms);
+  EXPECT_TRUE(task_->aborted());
+  std::shared_ptr<Upload> upload;
+  EXPECT_EQ(agent_->submit(*task_, weights(1, 0), false, &upload).status, FLARE_ABORTED);
+  MessagePtr reply;
+  EXPECT_EQ(exchanger_->wait(*request, kLong, &reply).status, FLARE_ABORTED);
+  const auto second = ask(weights(1, 2));
+  ASSERT_EQ(next(), FLARE_OK);
+  EXPECT_EQ(first_of(task_->data()), 2);
+}
+
+TEST_P(Pair, EndsAreToldApart) {
+  exchanger_->end("all done");
+  EXPECT_EQ(agent_->next_task(kLong, &task_).status, FLARE_ENDED);
+  EXPECT_EQ(agent_->state(), FLARE_STATE_ENDED);
+  EXPECT_STREQ(agent_->info("close_reason"), "all done");
+  EXPECT_EQ(exchanger_->send(std::make_shared<Request>(), {}, false).status, FLARE_ENDED);
+}
+
+TEST_P(Pair, AnAbortedJobIsAborted) {
+  const auto request = ask(weights(1, 1));
+  ASSERT_EQ(next(), FLARE_OK);
+  exchanger_->abort("the admin said so");
+  MessagePtr reply;
+  EXPECT_EQ(exchanger_->wait(*request, kLong, &reply).status, FLARE_ABORTED);
+  std::shared_ptr<Task> none;
+  Outcome outcome;
+  do {
+    outcome = agent_->next_task(kLong, &none);
+  } while (outcome.status == FLARE_INVALID_STATE);
+  EXPECT_EQ(outcome.status, FLARE_ABORTED);
+  EXPECT_EQ(outcome.reason, "the admin said so");
+  EXPECT_TRUE(task_->aborted());
+}
+
+TEST_P(Pair, StopEndsAWaitAtOnce) {
+  std::thread stopper([this] {
+    std::this_thread::sleep_for(50ms);
+    agent_->stop();
+  });
+  EXPECT_EQ(agent_->next_task(-1, &task_).status, FLARE_STOPPED);
+  stopper.join();
+}
+
+TEST_P(Pair, AnExchangerThatClosesEndsTheJob) {
+  exchanger_->close();
+  EXPECT_EQ(agent_->next_task(kLong, &task_).status, FLARE_ENDED);
+}
+
+TEST_P(Pair, MetricsComeInOrderAndBeforeTheResult) {
+  const auto request = ask(weights(1, 1));
+  ASSERT_EQ(next(), FLARE_OK);
+  constexpr int kMetrics = 3000;
+  for (int i = 0; i < kMetrics; ++i) EXPECT_EQ(agent_->log({"SCALAR", "loss", 0.5 * i, i, "", 0}).status, FLARE_OK);
+  submit(weights(1, 0));
+  MessagePtr reply;
+  ASSERT_EQ(exchanger_->wait(*request, kLong, &reply).status, FLARE_OK);
+  for (int i = 0; i < kMetrics; ++i) {
+    Metric metric;
+    ASSERT_EQ(exchanger_->next_metric(0, &metric).status, FLARE_OK) << i;
+    ASSERT_EQ(metric.step, i);
+  }
+}
+
+TEST_P(Pair, StatisticsCount) {
+  const auto request = ask(weights(100'000, 1));
+  ASSERT_EQ(next(), FLARE_OK);
+  const auto upload = submit(weights(200'000, 1));
+  ASSERT_EQ(agent_->wait(*upload, FLARE_DELIVERED, kLong).status, FLARE_OK);
+  const auto stats = agent_->stats();
+  EXPECT_EQ(stats.tasks_received, 1);
+  EXPECT_EQ(stats.results_delivered, 1);
+  EXPECT_EQ(stats.bytes_received, 400'000);
+  EXPECT_EQ(stats.bytes_sent, 800'000);
+  EXPECT_EQ(agent_->progress(*upload).bytes_done, 800'000);
+}
+
+INSTANTIATE_TEST_SUITE_P(Transports, Pair, testing::Values("memory", "ipc", "tcp"),
+                         [](const auto &parameter) { return parameter.param; });
+
+}  // namespace
+}  // namespace flare
