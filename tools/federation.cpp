@@ -89,7 +89,7 @@ void Federation::fail(Site &site, const std::string &what) {
   std::string text = site.name() + ": " + what;
   if (trainer.has_ended()) text += ": the trainer ended with " + trainer.how_it_ended();
   const std::string tail = log_tail(trainer.log(), kLogLinesShown);
-  throw std::runtime_error(text + (tail.empty() ? "\n  it printed nothing" : "\n  the end of its output:\n" + tail));
+  throw std::runtime_error(text + (tail.empty() ? "\n  it printed nothing" : "\n  the end of its output:" + tail));
 }
 
 void Federation::finish() {

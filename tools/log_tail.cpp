@@ -6,7 +6,7 @@
 namespace flare_tool {
 
 std::string log_tail(const std::filesystem::path &path, size_t lines_max) {
-  constexpr std::streamoff kBytesMax = 16 * 1024;
+  constexpr std::streamoff kBytesMax = 16'384;
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   const std::streamoff size = file.tellg();
   if (size > kBytesMax) {
@@ -20,7 +20,7 @@ std::string log_tail(const std::filesystem::path &path, size_t lines_max) {
     if (lines.size() > lines_max) lines.pop_front();
   }
   std::string text;
-  for (const std::string &line : lines) text += "    " + line + "\n";
+  for (const std::string &line : lines) text += "\n    " + line;
   return text;
 }
 

@@ -6,7 +6,7 @@
 
 namespace flare_tool {
 
-// The last lines of the file, each indented; "" when it is empty or not there.
+// The last lines of the file, each indented and on a new line; "" when it is empty or not there.
 std::string log_tail(const std::filesystem::path &path, size_t lines_max);
 
 }  // namespace flare_tool

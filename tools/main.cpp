@@ -53,6 +53,7 @@ std::string version() {
 int run(int argc, char **argv) {
   CLI::App app("Tools for training processes in NVIDIA FLARE jobs", "flare-agent");
   app.require_subcommand(1);
+  app.set_version_flag("--version", version());
   SimulateOptions simulate;
   int64_t task_timeout = simulate.task_timeout.count();
   add_simulate(app, &simulate, &task_timeout);

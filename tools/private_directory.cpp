@@ -8,7 +8,7 @@
 namespace flare_tool {
 
 PrivateDirectory::PrivateDirectory() {
-  const char *runtime = std::getenv("XDG_RUNTIME_DIR");  // NOLINT(concurrency-mt-unsafe): nobody sets it
+  const char *runtime = std::getenv("XDG_RUNTIME_DIR");
   for (const char *parent : {runtime, "/tmp"}) {
     if (parent == nullptr) continue;
     std::string name = std::string(parent) + "/flare-agent-XXXXXX";

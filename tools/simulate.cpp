@@ -48,7 +48,7 @@ class Simulation {
  private:
   Curve run_alone(size_t site) {
     Federation federation({settings(site, "-alone")}, options_.task_timeout, interrupts_);
-    const Curve curve = {site_name(site) + " alone", fed_avg(federation, options_.rounds, [](const Score &) {})};
+    Curve curve = {site_name(site) + " alone", fed_avg(federation, options_.rounds, [](const Score &) {})};
     federation.finish();
     say(alone_line(curve));
     return curve;

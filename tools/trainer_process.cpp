@@ -16,6 +16,7 @@ namespace {
 
 std::vector<char *> pointers(std::vector<std::string> &texts) {
   std::vector<char *> pointers;
+  pointers.reserve(texts.size() + 1);
   for (std::string &text : texts) pointers.push_back(text.data());
   pointers.push_back(nullptr);
   return pointers;
@@ -27,7 +28,7 @@ std::vector<std::string> environment_with(const std::map<std::string, std::strin
     const std::string text = *entry;
     if (more.count(text.substr(0, text.find('='))) == 0) all.push_back(text);
   }
-  for (const auto &[name, value] : more) all.push_back(name + "=" + value);
+  for (const auto &[name, value] : more) all.push_back(std::string(name).append("=").append(value));
   return all;
 }
 
@@ -38,7 +39,7 @@ std::vector<std::string> environment_with(const std::map<std::string, std::strin
   if (::getppid() != parent) ::_exit(127);  // it died before we asked to be told
   sigset_t none;
   sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
   ::dup2(null, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);

@@ -171,7 +171,7 @@ void Agent::end_waits() {
       }
     }
   }
-  for (const std::string &id : lent) pipe_->cancel(id, FLARE_STOPPED, "the agent was stopped during the upload");
+  for (const std::string &id : lent) give_up(id, FLARE_STOPPED, "the agent was stopped during the upload");
 }
 
 // ---- State ---------------------------------------------------------------------------------------------------
@@ -357,8 +357,13 @@ void Agent::cancel(Upload &upload) {
       return;
     }
   }
-  loop_->post([this, id] {
-    if (pipe_) pipe_->cancel(id, FLARE_ABORTED, "the upload was cancelled by the trainer");
+  give_up(id, FLARE_ABORTED, "the upload was cancelled by the trainer");
+}
+
+// Posted, also from the loop thread: the upload may be waiting for its turn to be sent.
+void Agent::give_up(const std::string &message_id, flare_status status, const std::string &reason) {
+  loop_->post([this, message_id, status, reason] {
+    if (pipe_) pipe_->cancel(message_id, status, reason);
   });
 }
 
@@ -457,10 +462,12 @@ void Agent::on_down() {
 }
 
 std::string Agent::on_offered(const Message &message) {
-  std::lock_guard lock(mutex_);
   if (message.kind == MessageKind::kReply) return "an agent has asked nothing";
+  if (message.topic == topic::kPeerGone) return "nobody sends this";
+  if (message.topic == topic::kAbortTask) return "";  // after a stop as well: it may end what the close waits for
+  std::lock_guard lock(mutex_);
   if (book_.over_status()) return "the agent takes no more tasks: " + book_.over_reason();
-  if (message.topic != topic::kAbortTask && book_.full()) return "too many tasks are waiting";
+  if (book_.full()) return "too many tasks are waiting";
   return "";
 }
 
@@ -514,12 +521,13 @@ void Agent::on_task_aborted(const std::string &task_id, const std::string &reaso
     if (const auto upload = uploads_.find(task_id); upload != uploads_.end()) upload_id = upload->second->message_id;
     refresh();
   }
-  if (!upload_id.empty()) pipe_->cancel(upload_id, FLARE_ABORTED, "the peer aborted the task: " + reason);
+  if (!upload_id.empty()) give_up(upload_id, FLARE_ABORTED, "the peer aborted the task: " + reason);
 }
 
-void Agent::on_message_lost(const MessagePtr &message, flare_status, const std::string &reason) {
-  // The peer knows: its transfer failed.
-  log_.error("task lost task=" + task_id_of(*message) + " reason=" + reason);
+void Agent::on_message_lost(const MessagePtr &message, flare_status status, const std::string &reason) {
+  // The peer knows: its transfer failed, or it took the task back.
+  const std::string record = "task lost task=" + task_id_of(*message) + " reason=" + reason;
+  status == FLARE_ABORTED ? log_.info(record) : log_.error(record);
 }
 
 void Agent::on_accepted(const std::string &id, bool accepted, const std::string &reason) {

@@ -125,6 +125,7 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   std::shared_ptr<Upload> start_upload(MessagePtr reply, bool lent);
 
   void end_waits();
+  void give_up(const std::string &message_id, flare_status status, const std::string &reason);
 
   const Settings settings_;
   const std::map<std::string, std::string> sources_;

@@ -124,9 +124,10 @@ flare_status flare_request_new(flare_exchanger *exchanger, const char *name, fla
                                flare_error **error) noexcept {
   return guarded(error, [&] {
     const auto owner = exchanger_of(exchanger);
+    required(request, "request");
     auto content = std::make_shared<Request>();
     content->task_name = task_name(name);
-    *required(request, "request") = new flare_request{owner, std::move(content), {Draft(), owner->settings().limits}};
+    *request = new flare_request{owner, std::move(content), {Draft(), owner->settings().limits}};
     return FLARE_OK;
   });
 }

@@ -99,7 +99,7 @@ Outcome Exchanger::abort(const std::string &reason) {
 
 // Memory of the user is given back by the pipe before the request says that it is done.
 void Exchanger::take_back(const std::shared_ptr<Request> &request, const std::string &reason) {
-  if (pipe_) pipe_->cancel(request->id, FLARE_ABORTED, reason);
+  if (pipe_) pipe_->cancel(request->message_id, FLARE_ABORTED, reason);
   std::lock_guard lock(mutex_);
   finish(*request, FLARE_ABORTED, reason);
 }
@@ -149,7 +149,6 @@ flare_state Exchanger::state() const {
 
 // ---- Requests ------------------------------------------------------------------------------------------------
 
-// TX-05: the message id of a task is its task id.
 Outcome Exchanger::send(const std::shared_ptr<Request> &request, Shareable content, bool lent) {
   std::lock_guard lock(mutex_);
   if (request->state != Request::State::kDraft) {
@@ -157,13 +156,13 @@ Outcome Exchanger::send(const std::shared_ptr<Request> &request, Shareable conte
   }
   if (over_) return *over_;
   if (request->id.empty()) request->id = new_uuid();
-  const bool taken = sent_.contains(request->id) || std::any_of(queue_.begin(), queue_.end(), [&](const auto &other) {
-                       return other->id == request->id;
-                     });
+  const auto same = [&](const std::shared_ptr<Request> &other) { return other->id == request->id; };
+  const bool taken = std::any_of(queue_.begin(), queue_.end(), same) ||
+                     std::any_of(sent_.begin(), sent_.end(), [&](const auto &entry) { return same(entry.second); });
   if (taken) return {FLARE_INVALID_STATE, "task '" + request->id + "' is under way already"};
   auto task = std::make_shared<Message>();
   task->topic = request->task_name;
-  task->id = request->id;
+  task->id = new_uuid();
   task->data = std::move(content);
   task->data.headers.set(header::kTaskId, request->id);
   task->data.headers.set(header::kTaskName, request->task_name);
@@ -171,6 +170,7 @@ Outcome Exchanger::send(const std::shared_ptr<Request> &request, Shareable conte
   task->data.headers.set(header::kSiteName, settings_.site);
   task->data.headers.set(header::kAttempt, request->attempt);
   wire::check(*task, settings_.limits);
+  request->message_id = task->id;
   request->task = std::move(task);
   request->lent = lent;
   request->state = Request::State::kQueued;
@@ -190,7 +190,7 @@ void Exchanger::send_next() {
     const auto request = queue_.front();
     queue_.pop_front();
     request->state = Request::State::kSent;
-    sent_[request->id] = request;
+    sent_[request->message_id] = request;
     task = request->task;
     options.lent = request->lent;
   }
@@ -218,7 +218,7 @@ void Exchanger::abort(const std::shared_ptr<Request> &request, const std::string
   {
     std::lock_guard lock(mutex_);
     if (request->state == Request::State::kDraft || request->state == Request::State::kDone) return;
-    sent = sent_.erase(request->id) > 0;
+    sent = sent_.erase(request->message_id) > 0;
     std::erase(queue_, request);
     if (closed_ || !request->lent) finish(*request, FLARE_ABORTED, reason);
     if (closed_) return;
@@ -351,7 +351,7 @@ void Exchanger::on_message(const MessagePtr &message) {
     std::lock_guard lock(mutex_);
     request = asked(*message);
     if (!request) return;
-    sent_.erase(request->id);
+    sent_.erase(request->message_id);
   }
   reclaim(*request);
   std::lock_guard lock(mutex_);
@@ -366,14 +366,14 @@ void Exchanger::on_message(const MessagePtr &message) {
 }
 
 void Exchanger::on_message_lost(const MessagePtr &message, flare_status status, const std::string &reason) {
-  log_.warn("result lost task=" + message->request_id + " reason=" + reason);
+  log_.warn("result lost task=" + text_header(message->data, header::kTaskId) + " reason=" + reason);
   std::shared_ptr<Request> request;
   {
     std::lock_guard lock(mutex_);
     request = asked(*message);
     // Lost with its sender: the task is handed out again to the next.
     if (!request || status == FLARE_PEER_GONE) return;
-    sent_.erase(request->id);
+    sent_.erase(request->message_id);
   }
   reclaim(*request);
   std::lock_guard lock(mutex_);
@@ -383,7 +383,7 @@ void Exchanger::on_message_lost(const MessagePtr &message, flare_status status, 
 // What is answered is not fetched any more, whatever the agent asks for: memory of the user is given back before the
 // request is done.
 void Exchanger::reclaim(const Request &request) {
-  if (request.lent) pipe_->cancel(request.id, FLARE_ABORTED, "the task was answered");
+  if (request.lent) pipe_->cancel(request.message_id, FLARE_ABORTED, "the task was answered");
 }
 
 void Exchanger::on_accepted(const std::string &id, bool, const std::string &) {
@@ -400,7 +400,7 @@ void Exchanger::on_settled(const std::string &id, flare_status status, const std
   if (found == sent_.end()) return;
   const auto request = found->second;
   sent_.erase(found);
-  finish(*request, status, "task '" + id + "' was not received: " + reason);
+  finish(*request, status, "task '" + request->id + "' was not received: " + reason);
   loop_->post([this] { send_next(); });
 }
 

@@ -28,6 +28,7 @@ struct Request {
   LevelFd done_fd;
   std::string task_name;
   std::string id;
+  std::string message_id;  // of its own: a task id may be sent again while the agent remembers the message before
   int64_t attempt = 1;
   State state = State::kDraft;
   bool lent = false;
@@ -94,7 +95,7 @@ class Exchanger : private PipeListener {
 
   mutable std::mutex mutex_;  // guards the members down to the blank line
   std::deque<std::shared_ptr<Request>> queue_;
-  std::map<std::string, std::shared_ptr<Request>> sent_;  // without a reply, by id
+  std::map<std::string, std::shared_ptr<Request>> sent_;  // without a reply, by message id
   std::deque<Metric> metrics_;
   int64_t metrics_dropped_ = 0;
   bool connected_ = false;

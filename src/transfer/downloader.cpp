@@ -16,8 +16,10 @@ constexpr int kMaxCorrupt = 5;
 
 uint64_t checked_total(const std::vector<uint64_t> &sizes, const Limits &limits) {
   uint64_t total = 0;
+  // Small tensors share an object of up to a chunk, however small the limit of each is.
+  const uint64_t largest = std::max<uint64_t>(limits.max_tensor_bytes, limits.chunk_bytes);
   for (const uint64_t size : sizes) {
-    if (size > limits.max_tensor_bytes) {
+    if (size > largest) {
       throw Failure(FLARE_TOO_LARGE, "an object of " + std::to_string(size) + " bytes is beyond max_tensor_bytes = " +
                                          std::to_string(limits.max_tensor_bytes));
     }

@@ -783,19 +783,13 @@ static void a_message_beyond_a_limit_is_refused_where_it_is_made(void **state) {
   struct ends *ends = *state;
   const size_t size = (size_t)70 << 20;
   char *text = malloc(size + 1);
-  char id[1026];
   memset(text, 'x', size);
   text[size] = '\0';
-  memset(id, 'i', sizeof id - 1);
-  id[sizeof id - 1] = '\0';
 
   flare_request *request = new_request(ends, "train");
   assert_ok(flare_shareable_set_text(flare_request_shareable(request), FLARE_META, "log", text, ERROR));
   assert_status(FLARE_TOO_LARGE, flare_request_send(request, ERROR));
   assert_ok(flare_shareable_set_text(flare_request_shareable(request), FLARE_META, "log", "", ERROR));
-  assert_ok(flare_request_set_id(request, id, ERROR));
-  assert_status(FLARE_TOO_LARGE, flare_request_send(request, ERROR));
-  assert_ok(flare_request_set_id(request, "short", ERROR));
   flare_task *task = carry(ends, request); /* it is still a draft, and the session still up */
 
   flare_result *result = new_result(task);

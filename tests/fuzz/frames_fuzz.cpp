@@ -35,7 +35,7 @@ void check_message(const Data &data, const Limits &limits) {
   require(same(*message, *arrived, Contents::kCompare));
 }
 
-void check(const uint8_t *bytes, size_t size) {
+void check_input(const uint8_t *bytes, size_t size) {
   const Limits limits;
   Envelope envelope;
   try {
@@ -53,6 +53,6 @@ void check(const uint8_t *bytes, size_t size) {
 }  // namespace flare::wire
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
-  flare::wire::check(bytes, size);
+  flare::wire::check_input(bytes, size);
   return 0;
 }

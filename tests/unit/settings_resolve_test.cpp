@@ -42,7 +42,7 @@ class Resolve : public testing::Test {
     set_.push_back(name);
   }
   std::string profile(const std::string &content, mode_t mode = 0600) {
-    const std::string path = folder_ + "/profile.json";
+    std::string path = folder_ + "/profile.json";
     std::ofstream(path) << content;
     ::chmod(path.c_str(), mode);
     options.set("profile", path);
@@ -216,7 +216,7 @@ TEST_F(Resolve, MistakesInAProfileAreShownWithTheFile) {
   EXPECT_NE(problem(), "none") << "the file is wrong also where it is overridden";
   profile(R"({"profile": "other.json"})");
   EXPECT_EQ(problem(), "profile " + path + ": a profile cannot name another one");
-  for (const char *value : {"null", "[1]", "{\"a\": 1}"}) {
+  for (const char *value : {"null", "[1]", "{\"site\": 1}"}) {
     profile("{\"site\": " + std::string(value) + "}");
     EXPECT_EQ(problem(), "profile " + path + ": the value of 'site' must be a string, a number, true or false");
   }

@@ -37,9 +37,9 @@ Settings with(const std::string &name, const std::string &value) {
   return settings;
 }
 
-const std::string kDurations[] = {"connect_timeout",       "close_timeout",         "heartbeat_interval",
-                                  "heartbeat_timeout",     "resend_interval",       "reconnect_interval",
-                                  "submit_result_timeout", "streaming_idle_timeout"};
+constexpr const char *kDurations[] = {"connect_timeout",       "close_timeout",         "heartbeat_interval",
+                                      "heartbeat_timeout",     "resend_interval",       "reconnect_interval",
+                                      "submit_result_timeout", "streaming_idle_timeout"};
 
 // Everything that can be set, to compare whole settings.
 auto fields(const Settings &s) {
@@ -100,7 +100,7 @@ TEST(OptionValues, DurationsAreDecimalSeconds) {
   EXPECT_EQ(with("close_timeout", "1e-3").close_timeout, 1ms);
   EXPECT_EQ(with("connect_timeout", "0.000000001").connect_timeout, 1ns);
   EXPECT_EQ(with("connect_timeout", "315360000").connect_timeout, 24h * 3650);
-  for (const std::string &name : kDurations) {
+  for (const std::string name : kDurations) {
     EXPECT_EQ(problem_with(name, "77"), "") << name;
     for (const char *value : {"", " ", "5s", " 5", "5 ", "-1", "-0.001", "nan", "inf", "0x5", "1,5", "315360001",
                               "unlimited", "None", "1e999"}) {
@@ -112,7 +112,7 @@ TEST(OptionValues, DurationsAreDecimalSeconds) {
 }
 
 TEST(OptionValues, NoTimeAtAllIsRefusedWithWhatToWriteInstead) {
-  for (const std::string &name : kDurations) {
+  for (const std::string name : kDurations) {
     for (const char *value : {"0", "0.0", "-0", "0.0000000001"}) {
       EXPECT_THAT(problem_with(name, value), HasSubstr("is no time at all; ")) << name << ' ' << value;
     }
@@ -143,8 +143,8 @@ TEST(OptionValues, SizesAreBytesOrHaveAUnit) {
   EXPECT_EQ(size("3TiB"), 3ull << 40);
   EXPECT_EQ(size("8388607TiB"), 8388607ull << 40);
   EXPECT_EQ(with("max_message_bytes", "5GiB").limits.max_message_bytes, 5ull << 30);
-  for (const char *value : {"", "0", "0KiB", "-1", "1.5GiB", "KiB", "1KB", "1kib", "1 KiB", "1KiBKiB", "8388608TiB",
-                            "9223372036854775808", "99999999999999999999", "unlimited", "none"}) {
+  for (const char *value : {"", "0", "0KiB", "-1", "1.5GiB", "KiB", "1KB", "1kib", "1 KiB", "1KiBKiB", "1MiBKiB",
+                            "8388608TiB", "9223372036854775808", "99999999999999999999", "unlimited", "none"}) {
     EXPECT_THAT(problem_with("max_tensor_bytes", value), HasSubstr("is not a size")) << value;
   }
 }

@@ -110,7 +110,7 @@ TEST_F(Trainer, EndsWithItsObject) {
 
 TEST_F(Trainer, TheTailOfALogIsItsLastLines) {
   std::ofstream(log()) << "one\ntwo\nthree";
-  EXPECT_EQ(log_tail(log(), 2), "    two\n    three\n");
+  EXPECT_EQ(log_tail(log(), 2), "\n    two\n    three");
   EXPECT_EQ(log_tail(folder_.path() / "none", 2), "");
 }
 

@@ -74,7 +74,7 @@ std::shared_ptr<Hub> hub_named(const std::string &name) {
 class AgentLink : public Link {
  public:
   AgentLink(const Address &address, Loop *loop) : url_(address.url), loop_(loop), hub_(hub_named(address.endpoint)) {}
-  ~AgentLink() override { close(Duration::zero()); }
+  ~AgentLink() override { AgentLink::close(Duration::zero()); }
 
   void open(LinkListener *listener) override {
     endpoint_ = std::make_shared<Endpoint>(loop_, listener);
@@ -121,7 +121,7 @@ class ExchangerLink : public Link {
  public:
   ExchangerLink(const Address &address, Loop *loop)
       : url_(address.url), loop_(loop), hub_(hub_named(address.endpoint)) {}
-  ~ExchangerLink() override { close(Duration::zero()); }
+  ~ExchangerLink() override { ExchangerLink::close(Duration::zero()); }
 
   void open(LinkListener *listener) override {
     std::lock_guard lock(hub_->mutex);

@@ -38,7 +38,6 @@ FramePipe::FramePipe(Role role, const Settings &settings, std::unique_ptr<Link> 
                      PipeListener *listener)
     : settings_(settings),
       link_(std::move(link)),
-      loop_(loop),
       log_(std::move(log)),
       listener_(listener),
       handler_(handler_options(settings), settings.limits),
@@ -58,7 +57,7 @@ FramePipe::FramePipe(Role role, const Settings &settings, std::unique_ptr<Link> 
   set_alarm();
 }
 
-FramePipe::~FramePipe() { close("closed"); }
+FramePipe::~FramePipe() { FramePipe::close("closed"); }
 
 // ---- Pipe ----------------------------------------------------------------------------------------------------
 
@@ -104,6 +103,8 @@ void FramePipe::cancel(const std::string &id, flare_status status, const std::st
   if (closed_ || found == outgoing_.end()) return;
   if (!found->second.settlement) found->second.settlement = DownloadService::Settlement{id, status, reason};
   service_.cancel(id, status, reason);
+  // The receiver may have asked for everything already: what is under way must not complete it.
+  if (found->second.by_reference) transmit(session_->control(), wire::ChunkRefused{id, status, reason});
   if (found->second.decided) {
     settle(id);
   } else {
@@ -338,8 +339,8 @@ void FramePipe::perform(const Session::Action &action) {
     if (!std::exchange(started_, true)) handler_.start(now);
     handler_.on_peer_activity(now);
     for (auto &[transaction, confirm] : confirms_) send_confirm(&confirm, now);
-    listener_->on_up(up->peer, up->new_peer);
     handler_.on_connected(now);
+    listener_->on_up(up->peer, up->new_peer);
   } else if (std::holds_alternative<Session::BulkUp>(action)) {
     for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_reconnected(Clock::now());
   } else if (std::holds_alternative<Session::Down>(action)) {

@@ -95,7 +95,6 @@ class FramePipe : public Pipe, private LinkListener {
 
   Settings settings_;
   std::unique_ptr<Link> link_;
-  Loop *loop_;
   Log log_;
   PipeListener *listener_;
   std::unique_ptr<Session> session_;

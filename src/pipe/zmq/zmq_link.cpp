@@ -1,9 +1,9 @@
 #include "pipe/zmq/zmq_link.h"
 
-#include <cerrno>
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
-#include <map>
+#include <limits>
 #include <utility>
 
 #include <sys/socket.h>
@@ -39,7 +39,7 @@ void receive(const Connection &from, ZmqSocket::Parts parts, size_t first, const
   try {
     const zmq::message_t &frame = parts[first];
     envelope = wire::decode(frame.data(), frame.size(), limits);
-  } catch (const Failure &failure) {
+  } catch (const std::exception &failure) {  // a Failure, or no memory for what it announces
     listener->on_bad_frame(from, failure.what());
     return;
   }
@@ -47,7 +47,8 @@ void receive(const Connection &from, ZmqSocket::Parts parts, size_t first, const
 }
 
 int milliseconds(Duration duration) {
-  return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+  const auto count = std::chrono::ceil<std::chrono::milliseconds>(duration).count();
+  return static_cast<int>(std::min<int64_t>(count, std::numeric_limits<int>::max()));
 }
 
 // One context per link, so that its end waits for nobody else.
@@ -64,8 +65,13 @@ class ZmqLink : public Link {
     // Only when asked for: with it, libzmq reports IPv4 addresses in their mapped form.
     if (address_.endpoint.starts_with("tcp://[")) socket->raw().set(zmq::sockopt::ipv6, true);
   }
-  void let_go(std::unique_ptr<ZmqSocket> *socket, Duration linger) const {
-    if (*socket) (*socket)->raw().set(zmq::sockopt::linger, milliseconds(linger));
+  static void let_go(std::unique_ptr<ZmqSocket> *socket, Duration linger) noexcept {
+    if (!*socket) return;
+    try {
+      (*socket)->raw().set(zmq::sockopt::linger, milliseconds(linger));
+    } catch (const zmq::error_t &) {
+      // Its context ends with it anyway, without waiting.
+    }
     socket->reset();
   }
 
@@ -78,7 +84,7 @@ class ZmqLink : public Link {
 class AgentLink : public ZmqLink {
  public:
   using ZmqLink::ZmqLink;
-  ~AgentLink() override { close(Duration::zero()); }
+  ~AgentLink() override { AgentLink::close(Duration::zero()); }
 
   void open(LinkListener *listener) override {
     control_ = connect(kControl, listener);
@@ -128,7 +134,7 @@ class AgentLink : public ZmqLink {
 class ExchangerLink : public ZmqLink {
  public:
   using ZmqLink::ZmqLink;
-  ~ExchangerLink() override { close(Duration::zero()); }
+  ~ExchangerLink() override { ExchangerLink::close(Duration::zero()); }
 
   void open(LinkListener *listener) override {
     if (address_.transport == Transport::kZmqIpc) prepare_path();
