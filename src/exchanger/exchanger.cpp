@@ -89,7 +89,7 @@ Outcome Exchanger::end(const std::string &reason) {
 
 Outcome Exchanger::abort(const std::string &reason) {
   std::lock_guard lock(mutex_);
-  const Outcome outcome = leave(FLARE_ABORTED, topic::kAbort, reason);
+  Outcome outcome = leave(FLARE_ABORTED, topic::kAbort, reason);
   if (outcome.status != FLARE_OK) return outcome;
   loop_->post([this, reason, sent = std::exchange(sent_, {})] {
     for (const auto &[id, request] : sent) take_back(request, "the job was aborted: " + reason);

@@ -106,7 +106,7 @@ INSTANTIATE_TEST_SUITE_P(Seeds, Transfer, testing::Range(1u, 301u));
 
 Bytes zeros(size_t size) {
   Block block(size);
-  std::memset(block.data(), 0, size);
+  if (size > 0) std::memset(block.data(), 0, size);
   return block.share();
 }
 
