@@ -161,6 +161,9 @@ enum {
   FLARE_FLOAT8_E5M2 = 0x080c
 };
 
+/** The bytes of one element; 0 for a dtype that is not in the list. */
+FLARE_API size_t flare_dtype_size(flare_dtype dtype) FLARE_NOEXCEPT;
+
 /** A view of elements; it owns nothing. */
 typedef struct flare_tensor {
   uint32_t struct_size;
@@ -220,7 +223,7 @@ FLARE_API flare_status flare_value_find(const flare_value *value, const char *ke
 /*
  * FLARE's Shareable with its DXO: headers, a kind, a body with the tensors, and meta. A shareable belongs to
  * its task, result, request or reply and is never released by itself. A tensor inside nested maps of the body
- * is named by its keys joined with '/'.
+ * is named by its keys joined with '/'; what is written under a name with '/' is one entry of that name.
  */
 typedef struct flare_shareable flare_shareable;
 
@@ -255,6 +258,8 @@ FLARE_API const char *flare_shareable_kind(const flare_shareable *shareable) FLA
 FLARE_API flare_params_type flare_shareable_params_type(const flare_shareable *shareable) FLARE_NOEXCEPT;
 /** The return code header, "OK" when absent (NVFlare's ReturnCode texts). */
 FLARE_API const char *flare_shareable_return_code(const flare_shareable *shareable) FLARE_NOEXCEPT;
+/** Why the task failed, in the words of whoever failed it; "" when nothing was said. */
+FLARE_API const char *flare_shareable_reason(const flare_shareable *shareable) FLARE_NOEXCEPT;
 /** A metric by name, wherever the kind puts it; FLARE_NOT_FOUND when there is none. */
 FLARE_API flare_status flare_shareable_metric(const flare_shareable *shareable, const char *name,
                                               double *value) FLARE_NOEXCEPT;
@@ -330,6 +335,8 @@ FLARE_API FLARE_MUST_USE flare_status flare_agent_open(const flare_options *opti
  *  FLARE_UNREACHABLE (no answer within connect_timeout): it never will be. */
 FLARE_API FLARE_MUST_USE flare_status flare_agent_wait_connected(flare_agent *agent, int64_t timeout_ms,
                                                                  flare_error **error) FLARE_NOEXCEPT;
+/** For flare_agent_wait_connected(): readable while the session is up, and once it never will be. -1 for NULL. */
+FLARE_API int flare_agent_connected_poll_fd(const flare_agent *agent) FLARE_NOEXCEPT;
 
 /** Makes every present and later wait of this agent, its tasks and results return FLARE_STOPPED at once.
  *  Callable from any thread, more than once. Uploads go on until flare_agent_close(). */
@@ -401,7 +408,8 @@ FLARE_API FLARE_MUST_USE flare_status flare_agent_log_scalar(flare_agent *agent,
                                                              int64_t step, flare_error **error) FLARE_NOEXCEPT;
 /** The same for any other AnalyticsDataType ("SCALARS", "TEXT", "PARAMETER", "PARAMETERS", "METRIC", "METRICS",
  *  "TAG", "TAGS", "IMAGE", "MODEL", "ARTIFACT", "FIGURE" ...); the value is JSON. `path` (may be NULL) names the
- *  local file of an artifact. FLARE_INVALID_ARGUMENT: not an AnalyticsDataType, or not JSON. */
+ *  local file of an artifact. FLARE_INVALID_ARGUMENT: not an AnalyticsDataType, or not JSON. FLARE_TOO_LARGE:
+ *  more than 1 MiB: send it as a tensor or as bytes of the result. */
 FLARE_API FLARE_MUST_USE flare_status flare_agent_log_json(flare_agent *agent, const char *type, const char *name,
                                                            const char *json, int64_t step, const char *path,
                                                            flare_error **error) FLARE_NOEXCEPT;
@@ -474,16 +482,16 @@ FLARE_API FLARE_MUST_USE flare_status flare_result_finish(flare_result *result, 
 /** Gives a submitted result up: receivers are told, waits return FLARE_ABORTED. Nothing happens when it is
  *  settled already. */
 FLARE_API void flare_result_cancel(flare_result *result) FLARE_NOEXCEPT;
-/** For flare_result_wait() with that level; -1 for NULL or an unknown level. */
+/** For flare_result_wait() with that level; -1 for NULL, before the submit, and for an unknown level. */
 FLARE_API int flare_result_poll_fd(const flare_result *result, flare_level level) FLARE_NOEXCEPT;
 
 /** How far an upload is. */
 typedef struct flare_progress {
   uint32_t struct_size;
   uint32_t reserved;
-  int64_t bytes_total; /**< tensor bytes to fetch, over all receivers */
+  int64_t bytes_total; /**< to fetch, over all receivers */
   int64_t bytes_done;
-  int64_t items_total; /**< tensors to fetch, over all receivers */
+  int64_t items_total; /**< objects to fetch, over all receivers: large tensors, and packs of small ones */
   int64_t items_done;
 } flare_progress;
 

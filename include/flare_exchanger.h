@@ -41,6 +41,8 @@ FLARE_API const char *flare_exchanger_url(const flare_exchanger *exchanger) FLAR
 /** Waits until an agent is connected. FLARE_STOPPED, FLARE_ENDED, FLARE_ABORTED, FLARE_PEER_GONE: it never will. */
 FLARE_API FLARE_MUST_USE flare_status flare_exchanger_wait_connected(flare_exchanger *exchanger, int64_t timeout_ms,
                                                                      flare_error **error) FLARE_NOEXCEPT;
+/** For flare_exchanger_wait_connected(); -1 for NULL. */
+FLARE_API int flare_exchanger_connected_poll_fd(const flare_exchanger *exchanger) FLARE_NOEXCEPT;
 /** CONNECTING until an agent is there, and again while one is lost and may come back. */
 FLARE_API flare_state flare_exchanger_state(const flare_exchanger *exchanger) FLARE_NOEXCEPT;
 /** Tells the agent that the job is over (TX-02); it answers its waits with FLARE_ENDED. Results on their way are
@@ -83,7 +85,7 @@ FLARE_API FLARE_MUST_USE flare_status flare_request_send(flare_request *request,
  *  gone. FLARE_STALLED, FLARE_PROTOCOL: the result could not be fetched. */
 FLARE_API FLARE_MUST_USE flare_status flare_request_wait(flare_request *request, int64_t timeout_ms,
                                                          flare_reply **reply, flare_error **error) FLARE_NOEXCEPT;
-/** For flare_request_wait(); -1 for NULL. */
+/** For flare_request_wait(); -1 for NULL and before the send. */
 FLARE_API int flare_request_poll_fd(const flare_request *request) FLARE_NOEXCEPT;
 /** Tells the agent that nobody wants this task any more; the session goes on (W-14). */
 FLARE_API void flare_request_abort(flare_request *request) FLARE_NOEXCEPT;

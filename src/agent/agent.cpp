@@ -23,12 +23,6 @@ flare_task_kind kind_of(const std::string &name, const Settings &settings) {
   return FLARE_TASK_OTHER;
 }
 
-int64_t payload_bytes(const Shareable &shareable) {
-  int64_t bytes = 0;
-  for (const NamedTensor &named : tensors_of(shareable)) bytes += static_cast<int64_t>(named.tensor->bytes.size);
-  return bytes;
-}
-
 Shareable failure(const std::string &return_code, const std::string &reason) {
   Shareable result;
   result.headers.set(header::kReturnCode, return_code);
@@ -62,7 +56,7 @@ Agent::Agent(const Resolved &resolved)
       sources_(resolved.sources),
       log_(settings_.log_level, settings_.log_file),
       book_(settings_.limits.max_queued_messages),
-      metrics_(static_cast<size_t>(settings_.metric_queue), settings_.limits.metrics_per_batch) {
+      metrics_(static_cast<size_t>(settings_.metric_queue), settings_.limits) {
   for (const std::string &name : resolved.unknown) log_.warn("environment variable " + name + " is not an option");
 }
 
@@ -267,7 +261,8 @@ Outcome Agent::next_task(int64_t timeout_ms, std::shared_ptr<Task> *task) {
 
 Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<Upload> *upload) {
   MessagePtr reply = reply_to(*task.message(), std::move(result));
-  wire::check(*reply, settings_.limits);  // now: the task is still in hand, and can be answered with less
+  // Now: the task is still in hand, and can be answered with less.
+  const wire::Payload payload = wire::plan(*reply, settings_.limits);
   std::lock_guard lock(mutex_);
   if (auto ended = over()) return *ended;
   if (uploads_.size() >= settings_.limits.max_uploads) {
@@ -281,6 +276,8 @@ Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<U
   refresh();
   if (aborted) return {FLARE_ABORTED, "task '" + task.id() + "' was aborted by the peer: its result is not wanted"};
   *upload = start_upload(std::move(reply), lent);
+  (*upload)->progress.items_total = static_cast<int64_t>(payload.sizes.size());
+  for (const uint64_t size : payload.sizes) (*upload)->progress.bytes_total += static_cast<int64_t>(size);
   return {};
 }
 
@@ -307,8 +304,6 @@ std::shared_ptr<Upload> Agent::start_upload(MessagePtr reply, bool lent) {
   upload->task_id = task_id_of(*reply);
   upload->message_id = reply->id;
   upload->lent = lent;
-  upload->progress.bytes_total = payload_bytes(reply->data);
-  upload->progress.items_total = static_cast<int64_t>(tensors_of(reply->data).size());
   upload->reply = std::move(reply);
   uploads_[upload->task_id] = upload;
   refresh();
@@ -461,14 +456,14 @@ void Agent::on_down() {
   refresh();
 }
 
-std::string Agent::on_offered(const Message &message) {
-  if (message.kind == MessageKind::kReply) return "an agent has asked nothing";
-  if (message.topic == topic::kPeerGone) return "nobody sends this";
-  if (message.topic == topic::kAbortTask) return "";  // after a stop as well: it may end what the close waits for
+std::optional<Refusal> Agent::on_offered(const Message &message) {
+  if (message.kind == MessageKind::kReply) return Refusal{"an agent has asked nothing", true};
+  // After a stop as well: it may end what the close waits for.
+  if (message.topic == topic::kAbortTask) return std::nullopt;
   std::lock_guard lock(mutex_);
-  if (book_.over_status()) return "the agent takes no more tasks: " + book_.over_reason();
-  if (book_.full()) return "too many tasks are waiting";
-  return "";
+  if (book_.over_status()) return Refusal{"the agent takes no more tasks: " + book_.over_reason()};
+  if (book_.full()) return Refusal{"too many tasks are waiting"};
+  return std::nullopt;
 }
 
 void Agent::on_message(const MessagePtr &message) {

@@ -82,6 +82,7 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   Outcome wait_connected(int64_t timeout_ms);
   Outcome next_task(int64_t timeout_ms, std::shared_ptr<Task> *task);
   int task_fd() const { return task_fd_.get(); }
+  int connected_fd() const { return connected_fd_.get(); }
   flare_state state() const;
   // Empty when there is no such thing, or it is not known yet. The text lives as long as the agent.
   const char *info(const std::string &name);
@@ -105,7 +106,7 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   // PipeListener, in the loop thread
   void on_up(const PeerInfo &peer, bool new_peer) override;
   void on_down() override;
-  std::string on_offered(const Message &message) override;
+  std::optional<Refusal> on_offered(const Message &message) override;
   void on_message(const MessagePtr &message) override;
   void on_message_lost(const MessagePtr &message, flare_status status, const std::string &reason) override;
   void on_accepted(const std::string &id, bool accepted, const std::string &reason) override;

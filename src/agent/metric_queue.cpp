@@ -1,12 +1,17 @@
 #include "agent/metric_queue.h"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
+
+#include "base/failure.h"
 
 namespace flare {
 
 void MetricQueue::push(Metric metric) {
+  if (const size_t size = size_of(metric); size > limits_.metric_bytes_per_batch) {
+    throw Failure(FLARE_TOO_LARGE, "metric '" + metric.name + "' has " + std::to_string(size) +
+                                       " bytes, the limit is " + std::to_string(limits_.metric_bytes_per_batch) +
+                                       ": send it as a tensor or bytes of the result");
+  }
   if (queue_.size() >= capacity_) {
     queue_.pop_front();
     ++dropped_;
@@ -17,9 +22,13 @@ void MetricQueue::push(Metric metric) {
 std::vector<Metric> MetricQueue::take_batch(bool all) {
   std::vector<Metric> batch;
   if (queue_.empty() || (!all && under_way_.size() >= kMaxUnderWay)) return batch;
-  const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(batch_size_, queue_.size()));
-  batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
-  queue_.erase(queue_.begin(), end);
+  size_t bytes = 0;
+  while (!queue_.empty() && batch.size() < limits_.metrics_per_batch) {
+    bytes += size_of(queue_.front());
+    if (bytes > limits_.metric_bytes_per_batch) break;
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
   return batch;
 }
 

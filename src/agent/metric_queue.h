@@ -7,14 +7,16 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "pipe/metric.h"
 
 namespace flare {
 
 class MetricQueue {
  public:
-  MetricQueue(size_t capacity, size_t batch_size) : capacity_(capacity), batch_size_(batch_size) {}
+  MetricQueue(size_t capacity, const Limits &limits) : capacity_(capacity), limits_(limits) {}
 
+  // Throws Failure(FLARE_TOO_LARGE) for one that no batch could hold.
   void push(Metric metric);
 
   // The next batch to send, empty when there is nothing or enough is under way. `all`: whatever is under way, so
@@ -34,7 +36,7 @@ class MetricQueue {
   static constexpr size_t kMaxUnderWay = 4;
 
   size_t capacity_;
-  size_t batch_size_;
+  Limits limits_;
   std::deque<Metric> queue_;
   std::map<std::string, size_t> under_way_;  // batches by message id, with their size
   int64_t accepted_ = 0;

@@ -22,8 +22,9 @@ struct Limits {
   size_t max_uploads = 8;            // results on their way at once
   size_t max_metrics = 10'000;       // not yet acknowledged (agent) or not yet read (exchanger)
   size_t metrics_per_batch = 256;
-  size_t max_transactions = 64;  // live download transactions
-  size_t max_outcomes = 1024;    // remembered ends of transactions
+  size_t metric_bytes_per_batch = 1u << 20;  // and so of one metric
+  size_t max_transactions = 64;              // live download transactions
+  size_t max_outcomes = 1024;                // remembered ends of transactions
 };
 
 }  // namespace flare

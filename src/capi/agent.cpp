@@ -86,6 +86,10 @@ flare_status flare_agent_next_task(flare_agent *agent, int64_t timeout_ms, flare
   });
 }
 
+int flare_agent_connected_poll_fd(const flare_agent *agent) noexcept {
+  return is_usable(agent) ? agent->agent->connected_fd() : -1;
+}
+
 int flare_agent_poll_fd(const flare_agent *agent) noexcept { return is_usable(agent) ? agent->agent->task_fd() : -1; }
 
 flare_state flare_agent_state(const flare_agent *agent) noexcept {

@@ -84,6 +84,10 @@ flare_status flare_exchanger_wait_connected(flare_exchanger *exchanger, int64_t 
   return guarded(error, [&] { return exchanger_of(exchanger)->wait_connected(checked_timeout(timeout_ms)); });
 }
 
+int flare_exchanger_connected_poll_fd(const flare_exchanger *exchanger) noexcept {
+  return is_usable(exchanger) ? exchanger->exchanger->connected_fd() : -1;
+}
+
 flare_state flare_exchanger_state(const flare_exchanger *exchanger) noexcept {
   flare_state state = FLARE_STATE_STOPPED;
   guarded(nullptr, [&] {
@@ -193,7 +197,7 @@ flare_status flare_request_wait(flare_request *request, int64_t timeout_ms, flar
 }
 
 int flare_request_poll_fd(const flare_request *request) noexcept {
-  return is_usable(request) ? request->request->done_fd.get() : -1;
+  return is_usable(request) ? request->exchanger->done_fd(*request->request) : -1;
 }
 
 void flare_request_abort(flare_request *request) noexcept {

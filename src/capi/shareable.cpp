@@ -175,6 +175,17 @@ const char *flare_shareable_return_code(const flare_shareable *shareable) noexce
   return code;
 }
 
+const char *flare_shareable_reason(const flare_shareable *shareable) noexcept {
+  const char *reason = "";
+  guarded(nullptr, [&] {
+    if (!is_usable(shareable)) return FLARE_OK;
+    const Value *header = shareable->view().content().headers.find(flare::header::kReason);
+    if (header && header->text()) reason = header->text()->c_str();
+    return FLARE_OK;
+  });
+  return reason;
+}
+
 flare_status flare_shareable_metric(const flare_shareable *shareable, const char *name, double *value) noexcept {
   return guarded(nullptr, [&] {
     const Shareable &content = usable(shareable, "shareable")->view().content();

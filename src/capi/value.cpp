@@ -34,6 +34,8 @@ flare_status give(const std::optional<T> &found, T *out) noexcept {
 
 }  // namespace
 
+size_t flare_dtype_size(flare_dtype dtype) noexcept { return flare::element_size(dtype); }
+
 flare_value_type flare_value_get_type(const flare_value *value) noexcept {
   return value ? from_c(value)->type() : FLARE_VALUE_NONE;
 }

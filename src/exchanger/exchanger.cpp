@@ -169,7 +169,7 @@ Outcome Exchanger::send(const std::shared_ptr<Request> &request, Shareable conte
   task->data.headers.set(header::kJobId, settings_.job_id);
   task->data.headers.set(header::kSiteName, settings_.site);
   task->data.headers.set(header::kAttempt, request->attempt);
-  wire::check(*task, settings_.limits);
+  wire::plan(*task, settings_.limits);  // throws for what cannot be sent
   request->message_id = task->id;
   request->task = std::move(task);
   request->lent = lent;
@@ -197,6 +197,11 @@ void Exchanger::send_next() {
   options.timeout = settings_.submit_result_timeout;
   options.idle_timeout = settings_.streaming_idle_timeout;
   pipe_->send(task, options);
+}
+
+int Exchanger::done_fd(const Request &request) const {
+  std::lock_guard lock(mutex_);
+  return request.state == Request::State::kDraft ? -1 : request.done_fd.get();
 }
 
 Outcome Exchanger::wait(Request &request, int64_t timeout_ms, MessagePtr *reply) {
@@ -321,16 +326,17 @@ void Exchanger::on_down() {
   refresh();
 }
 
-std::string Exchanger::on_offered(const Message &message) {
+std::optional<Refusal> Exchanger::on_offered(const Message &message) {
   if (message.kind == MessageKind::kRequest) {
-    return message.topic == topic::kMetric ? "" : "an exchanger takes results and metrics, not '" + message.topic + "'";
+    if (message.topic == topic::kMetric) return std::nullopt;
+    return Refusal{"an exchanger takes results and metrics, not '" + message.topic + "'", true};
   }
   std::lock_guard lock(mutex_);
   const auto request = asked(message);
-  if (!request) return "nobody asked for this result (any more)";
+  if (!request) return Refusal{"nobody asked for this result (any more)", true};
   request->receiving = true;
   loop_->post([this] { send_next(); });
-  return "";
+  return std::nullopt;
 }
 
 void Exchanger::on_message(const MessagePtr &message) {

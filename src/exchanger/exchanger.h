@@ -61,6 +61,8 @@ class Exchanger : private PipeListener {
 
   Outcome next_metric(int64_t timeout_ms, Metric *metric);
   int metric_fd() const { return metric_fd_.get(); }
+  int connected_fd() const { return connected_fd_.get(); }
+  int done_fd(const Request &request) const;  // -1 before the send
 
  private:
   explicit Exchanger(const Resolved &resolved);
@@ -69,7 +71,7 @@ class Exchanger : private PipeListener {
   // PipeListener, in the loop thread
   void on_up(const PeerInfo &peer, bool new_peer) override;
   void on_down() override;
-  std::string on_offered(const Message &message) override;
+  std::optional<Refusal> on_offered(const Message &message) override;
   void on_message(const MessagePtr &message) override;
   void on_message_lost(const MessagePtr &message, flare_status status, const std::string &reason) override;
   void on_accepted(const std::string &id, bool accepted, const std::string &reason) override;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,5 +30,11 @@ struct Message {
 };
 
 using MessagePtr = std::shared_ptr<const Message>;
+
+// Why a message is not taken. For good: sending it again is of no use.
+struct Refusal {
+  std::string reason;
+  bool for_good = false;
+};
 
 }  // namespace flare

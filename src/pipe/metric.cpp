@@ -6,6 +6,28 @@
 
 namespace flare {
 
+namespace {
+
+constexpr size_t kFieldBytes = 64;  // what an entry of a map takes beside its texts
+
+size_t size_of(const Value &value) {
+  size_t size = kFieldBytes;
+  if (const auto *text = value.text()) size += text->size();
+  if (const auto *list = value.list()) {
+    for (const Value &item : *list) size += size_of(item);
+  }
+  if (const auto *map = value.map()) {
+    for (const auto &[key, item] : *map) size += key.size() + size_of(item);
+  }
+  return size;
+}
+
+}  // namespace
+
+size_t size_of(const Metric &metric) {
+  return 5 * kFieldBytes + metric.type.size() + metric.name.size() + metric.path.size() + size_of(metric.value);
+}
+
 bool is_analytics_type(std::string_view type) {
   return std::find(kAnalyticsTypes.begin(), kAnalyticsTypes.end(), type) != kAnalyticsTypes.end();
 }

@@ -25,6 +25,9 @@ struct Metric {
 inline constexpr std::array<std::string_view, 15> kAnalyticsTypes = {
     "SCALAR",  "SCALARS", "IMAGE",    "TEXT", "LOG_RECORD", "PARAMETER", "PARAMETERS", "METRIC",
     "METRICS", "MODEL",   "ARTIFACT", "TAG",  "TAGS",       "FIGURE",    "INIT_DATA"};
+// About as many bytes as it takes in an envelope.
+size_t size_of(const Metric &metric);
+
 bool is_analytics_type(std::string_view type);
 
 // How deep a record's value lies in the message: in the list of records, in its record.

@@ -40,8 +40,8 @@ class PipeListener {
   virtual void on_up(const PeerInfo &peer, bool new_peer) = 0;
   // The connection is lost; the pipe tries to get it back until it says on_over.
   virtual void on_down() = 0;
-  // Asked before a new message is acknowledged: an empty text takes it, anything else refuses it for now.
-  virtual std::string on_offered(const Message &message) = 0;
+  // Asked before a new message is acknowledged: nullopt takes it.
+  virtual std::optional<Refusal> on_offered(const Message &message) = 0;
   // A message that was taken, with all its tensors.
   virtual void on_message(const MessagePtr &message) = 0;
   // The tensors of a message that was taken could not be fetched.

@@ -93,9 +93,9 @@ void PipeHandler::on_peer_activity(TimePoint now) { last_heard_ = std::max(last_
 PipeHandler::Received PipeHandler::on_message(const Message &message, TimePoint now) {
   if (stopped_) return Received::kIgnored;
   on_peer_activity(now);
-  if (message.kind == MessageKind::kReply) on_ack(message.request_id, true, "", now);
+  if (message.kind == MessageKind::kReply) on_ack(message.request_id, std::nullopt, now);
   if (message.topic == topic::kEnd || message.topic == topic::kAbort) {
-    actions_.emplace_back(TransmitAck{message.id, true, ""});
+    actions_.emplace_back(TransmitAck{message.id, std::nullopt});
     const bool ended = message.topic == topic::kEnd;
     end(message.topic,
         text_header(message.data, header::kReason, ended ? "the peer ended the job" : "the peer aborted the job"));
@@ -103,30 +103,36 @@ PipeHandler::Received PipeHandler::on_message(const Message &message, TimePoint 
   }
   if (remembered_.count(message.id) > 0) {
     acks_due_.erase(message.id);
-    actions_.emplace_back(TransmitAck{message.id, true, ""});
+    actions_.emplace_back(TransmitAck{message.id, std::nullopt});
     return Received::kRepeated;
   }
   return Received::kNew;
 }
 
-void PipeHandler::on_taken(const Message &message, bool accepted, const std::string &reason, TimePoint now) {
+void PipeHandler::on_taken(const Message &message, const std::optional<Refusal> &refusal, TimePoint now) {
   if (stopped_) return;
-  if (accepted) remember(message.id);
-  if (accepted && has_answer(message)) {
+  if (!refusal) remember(message.id);
+  if (!refusal && has_answer(message)) {
     acks_due_[message.id] = now + options_.ack_delay;
   } else {
-    actions_.emplace_back(TransmitAck{message.id, accepted, reason});
+    actions_.emplace_back(TransmitAck{message.id, refusal});
   }
 }
 
-void PipeHandler::on_ack(const std::string &id, bool accepted, const std::string &reason, TimePoint now) {
+void PipeHandler::on_ack(const std::string &id, const std::optional<Refusal> &refusal, TimePoint now) {
   const auto found = find(id);
   if (found == sending_.end()) return;
-  if (accepted) {
+  if (!refusal) {
     finish(found, true, "");
+  } else if (refusal->for_good) {
+    finish(found, false, refusal->reason);
   } else if (found->waiting_for_ack) {  // else this attempt has failed already
-    attempt_failed(found, reason, now);
+    attempt_failed(found, refusal->reason, now);
   }
+}
+
+void PipeHandler::on_held_up(TimePoint now) {
+  if (options_.heartbeat_timeout) on_peer_activity(now - *options_.heartbeat_timeout + options_.heartbeat_interval);
 }
 
 void PipeHandler::on_broken(const std::string &reason) { end(topic::kPeerGone, reason); }
@@ -152,7 +158,7 @@ void PipeHandler::on_time(TimePoint now) {
   }
   std::erase_if(acks_due_, [&](const auto &due) {
     if (now < due.second) return false;
-    actions_.emplace_back(TransmitAck{due.first, true, ""});
+    actions_.emplace_back(TransmitAck{due.first, std::nullopt});
     return true;
   });
 }

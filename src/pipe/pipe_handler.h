@@ -39,8 +39,7 @@ class PipeHandler {
   };
   struct TransmitAck {
     std::string id;
-    bool accepted;
-    std::string reason;
+    std::optional<Refusal> refusal;
   };
   struct TransmitHeartbeat {};
   struct Sent {  // once per send(): the outcome
@@ -86,9 +85,13 @@ class PipeHandler {
   Received on_message(const Message &message, TimePoint now);
   // The decision on a new message: acknowledged now (replies, metrics, task aborts, and every refusal), or by its
   // answer, or after ack_delay. A refused one is not remembered, so that it can come again.
-  void on_taken(const Message &message, bool accepted, const std::string &reason, TimePoint now);
-  // The transport's word on an attempt: the peer's Ack, or that it could not be sent.
-  void on_ack(const std::string &id, bool accepted, const std::string &reason, TimePoint now);
+  void on_taken(const Message &message, const std::optional<Refusal> &refusal, TimePoint now);
+  // The transport's word on an attempt: the peer's Ack, or that it could not be sent. What is refused for good is not
+  // sent again.
+  void on_ack(const std::string &id, const std::optional<Refusal> &refusal, TimePoint now);
+  // This process was held up (frozen, suspended), and what the peer sent meanwhile may still be unread: it gets one
+  // more heartbeat interval to be heard.
+  void on_held_up(TimePoint now);
   // The pipe is broken for good (PH-08).
   void on_broken(const std::string &reason);
 

@@ -1,7 +1,8 @@
 #include "runtime/level_fd.h"
 
-#include <algorithm>
 #include <cerrno>
+#include <string>
+#include <system_error>
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -12,7 +13,7 @@
 namespace flare {
 
 LevelFd::LevelFd() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (fd_ < 0) throw Failure(FLARE_IO, "no descriptor for an event: errno " + std::to_string(errno));
+  if (fd_ < 0) throw Failure(FLARE_IO, "no descriptor for an event: " + std::generic_category().message(errno));
 }
 
 LevelFd::~LevelFd() { ::close(fd_); }
@@ -29,7 +30,8 @@ void LevelFd::wait(std::optional<TimePoint> deadline) const {
   for (;;) {
     timespec left{};
     if (deadline) {
-      const Duration rest = std::max<Duration>(*deadline - Clock::now(), Duration::zero());
+      const TimePoint now = Clock::now();
+      const Duration rest = *deadline > now ? *deadline - now : Duration::zero();
       left.tv_sec = static_cast<time_t>(rest.count() / 1'000'000'000);
       left.tv_nsec = static_cast<long>(rest.count() % 1'000'000'000);
     }

@@ -5,7 +5,9 @@
 #include <asio.hpp>
 
 #include <condition_variable>
+#include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -17,11 +19,12 @@
 namespace flare {
 
 struct Loop::State {
-  asio::io_context context{1};
+  asio::io_context context;  // its hint for one thread would let others' posts overtake those of the loop
   asio::executor_work_guard<asio::io_context::executor_type> keep_running = asio::make_work_guard(context);
   std::function<void(std::exception_ptr)> on_error;
   std::mutex mutex;  // guards stopped
   bool stopped = false;
+  std::mutex join_mutex;  // held while the thread ends, so that every stop() returns after its end
   std::thread thread;
 
   void run() {
@@ -87,69 +90,91 @@ void Loop::run_and_wait(Work work) {
 void Loop::stop() {
   {
     std::lock_guard lock(state_->mutex);
-    if (std::exchange(state_->stopped, true)) return;
     // Behind everything posted so far, so that nobody waits for work that never runs.
-    asio::post(state_->context, [this] {
-      state_->keep_running.reset();
-      state_->context.stop();
-    });
+    if (!std::exchange(state_->stopped, true)) asio::post(state_->context, [this] { state_->context.stop(); });
   }
-  state_->thread.join();
+  if (in_loop()) return;
+  std::lock_guard lock(state_->join_mutex);
+  if (state_->thread.joinable()) state_->thread.join();
 }
+
+bool Loop::in_loop() const { return state_->context.get_executor().running_in_this_thread(); }
 
 namespace {
 
+// What a callback needs is held apart from the alarm or watch, which may end while its callback runs.
+
 class AsioAlarm : public Loop::Alarm {
  public:
-  AsioAlarm(asio::io_context &context, Loop::Work on_time) : timer_(context), on_time_(std::move(on_time)) {}
-  ~AsioAlarm() override { *alive_ = false; }
+  AsioAlarm(asio::io_context &context, Loop::Work on_time)
+      : timer_(context), core_(std::make_shared<Core>(Core{std::move(on_time), std::nullopt})) {}
 
   void set(std::optional<TimePoint> when) override {
-    if (when == when_) return;
-    when_ = when;
+    if (when == core_->when) return;
+    core_->when = when;
     if (!when) {
       timer_.cancel();
       return;
     }
     timer_.expires_at(*when);
-    timer_.async_wait([this, alive = alive_](const asio::error_code &error) {
-      if (error || !*alive) return;
-      when_.reset();
-      on_time_();
+    timer_.async_wait([weak = std::weak_ptr(core_), when](const asio::error_code &error) {
+      const auto core = weak.lock();
+      // Cancelling comes too late for a wait that is over and in the queue: its time tells.
+      if (error || !core || core->when != when) return;
+      core->when.reset();
+      core->on_time();
     });
   }
 
  private:
+  struct Core {
+    Loop::Work on_time;
+    std::optional<TimePoint> when;
+  };
+
   asio::steady_timer timer_;
-  Loop::Work on_time_;
-  std::optional<TimePoint> when_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::shared_ptr<Core> core_;
 };
 
 class AsioWatch : public Loop::Watch {
  public:
   AsioWatch(asio::io_context &context, int fd, Loop::Work on_readable)
-      : descriptor_(context, fd), on_readable_(std::move(on_readable)) {
+      : descriptor_(context, fd), core_(std::make_shared<Core>(Core{std::move(on_readable)})) {
     wait();
   }
   ~AsioWatch() override {
-    *alive_ = false;
+    core_->ended = true;
     descriptor_.release();  // it belongs to somebody else
   }
 
  private:
+  struct Core {
+    Loop::Work on_readable;
+    bool ended = false;
+  };
+
   void wait() {
     descriptor_.async_wait(asio::posix::stream_descriptor::wait_read,
-                           [this, alive = alive_](const asio::error_code &error) {
-                             if (error || !*alive) return;
-                             on_readable_();
-                             if (*alive) wait();
+                           [this, weak = std::weak_ptr(core_)](const asio::error_code &error) {
+                             const auto core = weak.lock();
+                             if (!core) return;
+                             if (error) throw std::system_error(error, "watching a descriptor");
+                             call(*core);
                            });
   }
 
+  void call(const Core &core) {
+    try {
+      core.on_readable();
+    } catch (...) {
+      if (!core.ended) wait();
+      throw;
+    }
+    if (!core.ended) wait();
+  }
+
   asio::posix::stream_descriptor descriptor_;
-  Loop::Work on_readable_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::shared_ptr<Core> core_;
 };
 
 }  // namespace

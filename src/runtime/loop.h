@@ -24,17 +24,19 @@ class Loop {
   // Any thread but the loop's: returns when it ran; what it throws is thrown here. Throws Failure(FLARE_STOPPED)
   // when the loop does not run (any more).
   void run_and_wait(Work work);
-  // No work runs after it returned. Idempotent; not in the loop thread.
+  // No work runs after it returned, whoever called it first. In the loop thread it ends the loop, but cannot wait.
   void stop();
+  bool in_loop() const;
 
-  // A one-shot timer. Made, used and destroyed in the loop thread; nothing runs after its destruction.
+  // A one-shot timer. Made, used and destroyed in the loop thread, also by its own callback; nothing runs after its
+  // destruction, and nothing for a time that was taken back or replaced.
   class Alarm {
    public:
     virtual ~Alarm() = default;
     virtual void set(std::optional<TimePoint> when) = 0;
   };
-  // Calls each time the descriptor is readable, until it is destroyed. Made and destroyed in the loop thread. It
-  // does not own the descriptor.
+  // Calls each time the descriptor is readable, until it is destroyed. Made and destroyed in the loop thread, also by
+  // its own callback. It does not own the descriptor.
   class Watch {
    public:
     virtual ~Watch() = default;

@@ -555,10 +555,13 @@ static void nobody_connected_is_a_timeout(void **state) {
   ends->exchanger = open_exchanger(ends->url);
   assert_int_equal(flare_exchanger_wait_connected(ends->exchanger, 0, NULL), FLARE_TIMEOUT);
   assert_int_equal(flare_exchanger_wait_connected(ends->exchanger, 20, NULL), FLARE_TIMEOUT);
+  assert_false(is_readable(flare_exchanger_connected_poll_fd(ends->exchanger)));
   assert_int_equal(flare_exchanger_state(ends->exchanger), FLARE_STATE_CONNECTING);
   ends->agent = open_agent(ends->url);
-  assert_ok(flare_exchanger_wait_connected(ends->exchanger, SOON, ERROR));
-  assert_ok(flare_agent_wait_connected(ends->agent, SOON, ERROR));
+  assert_true(becomes_readable(flare_exchanger_connected_poll_fd(ends->exchanger)));
+  assert_true(becomes_readable(flare_agent_connected_poll_fd(ends->agent)));
+  assert_ok(flare_exchanger_wait_connected(ends->exchanger, 0, ERROR));
+  assert_ok(flare_agent_wait_connected(ends->agent, 0, ERROR));
   assert_int_equal(flare_exchanger_state(ends->exchanger), FLARE_STATE_CONNECTED);
   assert_int_equal(flare_agent_state(ends->agent), FLARE_STATE_CONNECTED);
 }

@@ -122,6 +122,47 @@ static void a_stop_ends_the_wait_for_an_agent_at_once(void **state) {
   assert_ended_at_once(&waiter, stopped_at, FLARE_STOPPED);
 }
 
+/* NULL when all went well. */
+static void *run_short_life(void *options) {
+  flare_agent *agent = NULL;
+  flare_task *task = NULL;
+  flare_result *result = NULL;
+  const char *wrong = NULL;
+  if (flare_agent_open(options, &agent, NULL) != FLARE_OK) wrong = "open";
+  if (!wrong && flare_agent_next_task(agent, SOON, &task, NULL) != FLARE_OK) wrong = "task";
+  if (!wrong && flare_result_new(task, &result, NULL) != FLARE_OK) wrong = "result";
+  if (!wrong && flare_result_finish(result, SOON, NULL) != FLARE_OK) wrong = "finish";
+  flare_result_free(result);
+  flare_task_free(task);
+  if (!wrong && flare_agent_next_task(agent, SOON, &task, NULL) != FLARE_ENDED) wrong = "end";
+  flare_agent_close(agent);
+  return (void *)wrong;
+}
+
+/* libzmq has waited for ever here, in one of some hundred closes. */
+static void both_ends_may_close_at_once(void **state) {
+  struct ends *ends = *state;
+  for (int life = 0; life < 200; ++life) {
+    pthread_t trainer;
+    void *wrong;
+    flare_options *options = options_for(ends->url);
+    ends->exchanger = open_exchanger(ends->url);
+    assert_int_equal(pthread_create(&trainer, NULL, run_short_life, options), 0);
+    flare_request *request = send_task(ends, "train");
+    flare_reply_free(wait_reply(request));
+    flare_request_free(request);
+    const int64_t begun = now_ms();
+    flare_exchanger_close(ends->exchanger);
+    ends->exchanger = NULL;
+    assert_true(now_ms() - begun < 1900);
+    assert_int_equal(pthread_join(trainer, &wrong), 0);
+    flare_options_free(options);
+    if (wrong) fail_msg("the trainer's life went wrong: %s", (char *)wrong);
+    remove_folder(ends);
+    if (ends->folder[0] != '\0') new_ipc_url(ends);
+  }
+}
+
 static void two_threads_do_not_get_one_task(void **state) {
   struct ends *ends = *state;
   struct waiter waiters[2];
@@ -574,6 +615,7 @@ int main(void) {
       OVER_BOTH(two_threads_do_not_get_one_task),
       OVER_BOTH(threads_may_share_an_agent_and_an_exchanger),
       OVER_MEMORY(threads_may_read_one_shareable),
+      URL_OVER_IPC(both_ends_may_close_at_once),
       URL_OVER_BOTH(closing_without_a_peer_is_quick),
       URL_OVER_IPC(closing_with_a_frozen_peer_is_bounded),
       URL_OVER_IPC(closing_with_a_killed_peer_is_bounded),

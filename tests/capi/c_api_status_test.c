@@ -201,6 +201,17 @@ static void info_tells_what_is_known(void **state) {
   assert_non_null(strstr(value, "all rounds done"));
 }
 
+static void dtypes_have_a_size(void **state) {
+  (void)state;
+  assert_int_equal(flare_dtype_size(FLARE_FLOAT32), 4);
+  assert_int_equal(flare_dtype_size(FLARE_COMPLEX128), 16);
+  assert_int_equal(flare_dtype_size(FLARE_BOOL), 1);
+  assert_int_equal(flare_dtype_size(FLARE_FLOAT8_E5M2), 1);
+  assert_int_equal(flare_dtype_size(FLARE_OPAQUE), 1);
+  assert_int_equal(flare_dtype_size(0), 0);
+  assert_int_equal(flare_dtype_size(0x7f02), 0);
+}
+
 /* ---- NULL ---- */
 
 static void functions_without_a_status_take_null(void **state) {
@@ -225,7 +236,10 @@ static void functions_without_a_status_take_null(void **state) {
   assert_int_equal(flare_shareable_params_type(NULL), FLARE_PARAMS_NONE);
   assert_string_equal(flare_shareable_return_code(NULL), "");
   assert_null(flare_shareable_section(NULL, FLARE_BODY));
+  assert_string_equal(flare_shareable_reason(NULL), "");
   assert_int_equal(flare_agent_poll_fd(NULL), -1);
+  assert_int_equal(flare_agent_connected_poll_fd(NULL), -1);
+  assert_int_equal(flare_exchanger_connected_poll_fd(NULL), -1);
   assert_int_equal(flare_agent_state(NULL), FLARE_STATE_STOPPED);
   assert_int_equal(flare_task_get_kind(NULL), FLARE_TASK_OTHER);
   assert_string_equal(flare_task_id(NULL), "");
@@ -508,6 +522,7 @@ int main(void) {
       URL_OVER_MEMORY(options_are_copied_and_win_over_the_environment),
       URL_OVER_MEMORY(the_environment_alone_is_enough),
       OVER_BOTH(info_tells_what_is_known),
+      cmocka_unit_test(dtypes_have_a_size),
       cmocka_unit_test(functions_without_a_status_take_null),
       OVER_MEMORY(agents_refuse_null),
       cmocka_unit_test(options_refuse_null),

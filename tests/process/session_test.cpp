@@ -142,6 +142,19 @@ TEST_P(Session, AShortFreezeHurtsNobody) {
   EXPECT_EQ(program->wait_exit(), 0) << program->output();
 }
 
+TEST_P(Session, ATrainerThatWasFrozenDoesNotTakeItsPeerForGone) {
+  const auto peer = exchanger({"1", "1000"});
+  const auto program = trainer({"--wait-line"}, {{"FLARE_AGENT_HEARTBEAT_TIMEOUT", "1"}});
+  ASSERT_NE(program->wait_line("task "), "");
+  program->signal(SIGSTOP);
+  ::usleep(2'500'000);
+  program->signal(SIGCONT);
+  ::usleep(500'000);
+  program->write_line("submit");
+  EXPECT_EQ(peer->wait_exit(), 0) << peer->output() << program->output();
+  EXPECT_EQ(program->wait_exit(), 0) << program->output();
+}
+
 TEST_P(Session, AStepOfTheWallClockHurtsNobody) {  // W-05
   const std::string offset = folder_ + "/offset";
   std::ofstream(offset) << 0;

@@ -208,7 +208,7 @@ TEST(HostileFrames, UnknownEnumerators) {
 }
 
 TEST(HostileFrames, MissingIds) {
-  EXPECT_EQ(judge(encode({1, Ack{"", true, ""}}).text()), FLARE_PROTOCOL);
+  EXPECT_EQ(judge(encode({1, Ack{"", true, "", false}}).text()), FLARE_PROTOCOL);
   EXPECT_EQ(judge(encode({1, ChunkRequest{"", 0, 0, 1}}).text()), FLARE_PROTOCOL);
   EXPECT_EQ(judge(encode({1, Chunk{"", 0, 0, 0}}).text()), FLARE_PROTOCOL);
   EXPECT_EQ(judge(encode({1, ChunkRefused{"", 0, ""}}).text()), FLARE_PROTOCOL);
@@ -219,8 +219,8 @@ TEST(HostileFrames, MissingIds) {
 TEST(HostileFrames, LongIdsAndNames) {
   Limits limits;
   limits.max_text = 2000;
-  EXPECT_EQ(judge(encode({1, Ack{std::string(kMaxId, 'x'), true, ""}}).text(), limits), FLARE_OK);
-  EXPECT_EQ(judge(encode({1, Ack{std::string(kMaxId + 1, 'x'), true, ""}}).text(), limits), FLARE_TOO_LARGE);
+  EXPECT_EQ(judge(encode({1, Ack{std::string(kMaxId, 'x'), true, "", false}}).text(), limits), FLARE_OK);
+  EXPECT_EQ(judge(encode({1, Ack{std::string(kMaxId + 1, 'x'), true, "", false}}).text(), limits), FLARE_TOO_LARGE);
   Hello hello;
   hello.token = std::string(2001, 'x');
   EXPECT_EQ(judge(encode({0, hello}).text(), limits), FLARE_TOO_LARGE);
@@ -234,7 +234,7 @@ TEST(HostileFrames, LongIdsAndNames) {
 
 TEST(HostileFrames, TextThatIsNotUtf8) {
   for (const char *text : {"\xff", "a\xc3", "\xed\xa0\x80", "\xc0\xaf", "\xf4\x90\x80\x80"}) {
-    EXPECT_EQ(judge(encode({1, Ack{text, true, ""}}).text()), FLARE_PROTOCOL);
+    EXPECT_EQ(judge(encode({1, Ack{text, true, "", false}}).text()), FLARE_PROTOCOL);
     Hello hello;
     hello.agent_id = text;
     EXPECT_EQ(judge(encode({0, hello}).text()), FLARE_PROTOCOL);

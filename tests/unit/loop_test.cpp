@@ -1,14 +1,22 @@
 #include "runtime/loop.h"
 
+#include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <fstream>
+#include <future>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -19,6 +27,7 @@ namespace flare {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::ElementsAre;
 
 class LoopTest : public testing::Test {
  protected:
@@ -162,6 +171,327 @@ TEST(LevelFd, WaitsUntilTheDeadlineAndNotLonger) {
   fd.wait(start);  // in the past
   fd.set(true);
   fd.wait(std::nullopt);
+}
+
+// What is easily lost in a loop: alarms that were set anew, objects that end in their own callback, exceptions.
+class LoopPromises : public testing::Test {
+ protected:
+  // Until everything that is due now has run, and what that posted.
+  void settle() {
+    for (int i = 0; i < 3; ++i) {
+      std::promise<void> rang;
+      std::unique_ptr<Loop::Alarm> alarm;
+      loop.run_and_wait([&] {
+        alarm = loop.make_alarm([&] { rang.set_value(); });
+        alarm->set(Clock::now());
+      });
+      rang.get_future().wait();
+      loop.run_and_wait([&] { alarm.reset(); });
+    }
+  }
+
+  std::vector<std::string> errors;  // in the loop thread
+  Loop loop{"loop-promises", [this](std::exception_ptr error) {
+              try {
+                std::rethrow_exception(std::move(error));
+              } catch (const std::exception &exception) {
+                errors.emplace_back(exception.what());
+              }
+            }};
+};
+
+TEST_F(LoopPromises, WorkPostedFromWithinRunsLaterAndBeforeWhatIsPostedAfterIt) {
+  std::vector<std::string> order;
+  loop.run_and_wait([&] {
+    loop.post([&] { order.emplace_back("first"); });
+    std::thread([&] { loop.post([&] { order.emplace_back("second"); }); }).join();
+    loop.post([&] { order.emplace_back("third"); });
+    order.emplace_back("itself");
+  });
+  loop.run_and_wait([] {});
+  EXPECT_THAT(order, ElementsAre("itself", "first", "second", "third"));
+}
+
+TEST_F(LoopPromises, KnowsItsThreadAndNamesIt) {
+  EXPECT_FALSE(loop.in_loop());
+  loop.run_and_wait([&] {
+    EXPECT_TRUE(loop.in_loop());
+    std::array<char, 16> name{};
+    ::pthread_getname_np(::pthread_self(), name.data(), name.size());
+    EXPECT_STREQ(name.data(), "loop-promises");
+  });
+  loop.stop();
+  EXPECT_FALSE(loop.in_loop());
+}
+
+TEST_F(LoopPromises, ExceptionsKeepTheirTypeAndTheirWay) {
+  EXPECT_THROW(loop.run_and_wait([] { throw std::out_of_range("carried"); }), std::out_of_range);
+  loop.post([] { throw std::runtime_error("reported"); });
+  loop.run_and_wait([&] { EXPECT_THAT(errors, ElementsAre("reported")); });
+}
+
+TEST_F(LoopPromises, AnAlarmThatIsTakenBackDoesNotRingEvenWhenItIsDue) {
+  std::vector<int> rang;
+  std::array<std::unique_ptr<Loop::Alarm>, 2> alarms;
+  loop.run_and_wait([&] {
+    const TimePoint due = Clock::now();
+    for (size_t i : {0u, 1u}) {
+      alarms[i] = loop.make_alarm([&, i] {
+        rang.push_back(static_cast<int>(i));
+        alarms[1 - i]->set(std::nullopt);
+      });
+      alarms[i]->set(due);
+    }
+  });
+  settle();
+  loop.run_and_wait([&] {
+    EXPECT_EQ(rang.size(), 1u) << "the first one took the other back";
+    alarms = {};
+  });
+}
+
+TEST_F(LoopPromises, AnAlarmThatIsPutOffRingsOnceAtItsNewTime) {
+  std::vector<TimePoint> rang;
+  const TimePoint late = Clock::now() + 50ms;
+  std::array<std::unique_ptr<Loop::Alarm>, 2> alarms;
+  std::promise<void> done;
+  loop.run_and_wait([&] {
+    alarms[1] = loop.make_alarm([&] {
+      rang.push_back(Clock::now());
+      done.set_value();
+    });
+    alarms[0] = loop.make_alarm([&] { alarms[1]->set(late); });
+    const TimePoint due = Clock::now();
+    alarms[0]->set(due - 1ms);
+    alarms[1]->set(due);
+  });
+  done.get_future().wait();
+  settle();
+  loop.run_and_wait([&] {
+    ASSERT_EQ(rang.size(), 1u);
+    EXPECT_GE(rang[0], late);
+    alarms = {};
+  });
+}
+
+TEST_F(LoopPromises, AnAlarmMayBeSetAgainFromItsOwnCallback) {
+  int rings = 0;
+  std::unique_ptr<Loop::Alarm> alarm;
+  std::promise<void> done;
+  loop.run_and_wait([&] {
+    const TimePoint due = Clock::now();
+    alarm = loop.make_alarm([&, due] {
+      if (++rings == 3) {
+        done.set_value();
+      } else {
+        alarm->set(due);  // the very same time as well
+      }
+    });
+    alarm->set(due);
+  });
+  done.get_future().wait();
+  settle();
+  loop.run_and_wait([&] {
+    EXPECT_EQ(rings, 3);
+    alarm.reset();
+  });
+}
+
+TEST_F(LoopPromises, AnAlarmMayEndInItsOwnCallback) {
+  std::unique_ptr<Loop::Alarm> alarm;
+  std::promise<std::string> done;
+  loop.run_and_wait([&] {
+    alarm = loop.make_alarm([&, mine = std::string(100, 'x')] {
+      alarm.reset();
+      done.set_value(mine);
+    });
+    alarm->set(Clock::now());
+  });
+  EXPECT_EQ(done.get_future().get(), std::string(100, 'x'));
+}
+
+TEST_F(LoopPromises, WhatACallbackHoldsIsReleasedWithItsAlarmOrWatch) {
+  auto held = std::make_shared<int>(1);
+  const int event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  loop.run_and_wait([&] {
+    auto alarm = loop.make_alarm([held] {});
+    alarm->set(Clock::now() + 1h);
+    auto watch = loop.make_watch(event, [held] {});
+    EXPECT_EQ(held.use_count(), 3);
+    alarm.reset();
+    watch.reset();
+    EXPECT_EQ(held.use_count(), 1);
+  });
+  ::close(event);
+}
+
+TEST_F(LoopPromises, AWatchMayEndInItsOwnCallback) {
+  const int event = ::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+  std::unique_ptr<Loop::Watch> watch;
+  std::promise<std::string> done;
+  loop.run_and_wait([&] {
+    watch = loop.make_watch(event, [&, mine = std::string(100, 'x')] {
+      watch.reset();
+      done.set_value(mine);
+    });
+  });
+  EXPECT_EQ(done.get_future().get(), std::string(100, 'x'));
+  settle();
+  EXPECT_EQ(::close(event), 0) << "it is still ours";
+}
+
+TEST_F(LoopPromises, AWatchGoesOnAfterAnException) {
+  const int event = ::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+  std::unique_ptr<Loop::Watch> watch;
+  int calls = 0;
+  std::promise<void> done;
+  loop.run_and_wait([&] {
+    watch = loop.make_watch(event, [&] {
+      if (++calls < 3) throw std::runtime_error("call " + std::to_string(calls));
+      eventfd_t ignored;
+      ::eventfd_read(event, &ignored);
+      done.set_value();
+    });
+  });
+  ASSERT_EQ(done.get_future().wait_for(10s), std::future_status::ready);
+  loop.run_and_wait([&] {
+    EXPECT_THAT(errors, ElementsAre("call 1", "call 2"));
+    watch.reset();
+  });
+  ::close(event);
+}
+
+TEST_F(LoopPromises, AWatchOnAPipeReadsUpToItsEnd) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK), 0);
+  std::unique_ptr<Loop::Watch> watch;
+  std::string text;
+  std::promise<void> done;
+  loop.run_and_wait([&] {
+    watch = loop.make_watch(ends[0], [&] {
+      char letter;
+      if (::read(ends[0], &letter, 1) == 1) {
+        text += letter;  // one at a time: it is called again for the rest
+      } else {
+        watch.reset();
+        done.set_value();
+      }
+    });
+  });
+  ASSERT_EQ(::write(ends[1], "abc", 3), 3);
+  ::close(ends[1]);
+  ASSERT_EQ(done.get_future().wait_for(10s), std::future_status::ready);
+  EXPECT_EQ(text, "abc");
+  ::close(ends[0]);
+}
+
+TEST_F(LoopPromises, AWatchThatCannotWorkSaysSo) {
+  const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  std::unique_ptr<Loop::Watch> watch;
+  loop.run_and_wait([&] { watch = loop.make_watch(null, [] {}); });
+  settle();
+  loop.run_and_wait([&] {
+    EXPECT_EQ(errors.size(), 1u);
+    watch.reset();
+  });
+  ::close(null);
+}
+
+TEST_F(LoopPromises, StopMayBeCalledByManyAndReturnsToNobodyBeforeTheEnd) {
+  std::promise<void> started;
+  std::atomic<bool> over{false};
+  loop.post([&] {
+    started.set_value();
+    std::this_thread::sleep_for(20ms);
+    over = true;
+  });
+  started.get_future().wait();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      loop.stop();
+      EXPECT_TRUE(over);
+    });
+  }
+  for (auto &thread : threads) thread.join();
+}
+
+TEST_F(LoopPromises, StopFromWithinEndsItWithoutWaiting) {
+  std::promise<void> stopped;
+  loop.post([&] {
+    loop.stop();
+    stopped.set_value();
+  });
+  stopped.get_future().wait();
+  EXPECT_THROW(loop.run_and_wait([] {}), Failure);
+  loop.stop();
+}
+
+TEST_F(LoopPromises, EveryRunAndWaitEndsWhileTheLoopIsStopped) {
+  std::atomic<int> ran{0}, refused{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      while (refused < 4) {
+        try {
+          loop.run_and_wait([&] { ++ran; });
+        } catch (const Failure &failure) {
+          EXPECT_EQ(failure.status(), FLARE_STOPPED);
+          ++refused;
+          return;
+        }
+      }
+    });
+  }
+  while (ran < 100) std::this_thread::yield();
+  loop.stop();
+  for (auto &thread : threads) thread.join();
+  EXPECT_EQ(refused, 4);
+}
+
+TEST_F(LoopPromises, WorkThatIsDroppedIsReleased) {
+  auto held = std::make_shared<int>(1);
+  {
+    Loop other("other", [](const std::exception_ptr &) {});
+    other.stop();
+    other.post([held] {});
+  }
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+int64_t voluntary_switches(int thread) {
+  std::ifstream status("/proc/self/task/" + std::to_string(thread) + "/status");
+  for (std::string word; status >> word;) {
+    if (word == "voluntary_ctxt_switches:") {
+      int64_t count = -1;
+      status >> count;
+      return count;
+    }
+  }
+  return -1;
+}
+
+TEST_F(LoopPromises, AnIdleLoopSleeps) {
+  int thread = 0;
+  std::unique_ptr<Loop::Alarm> alarm;
+  const int event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  std::unique_ptr<Loop::Watch> watch;
+  loop.run_and_wait([&] {
+    thread = static_cast<int>(::syscall(SYS_gettid));
+    alarm = loop.make_alarm([] {});
+    alarm->set(Clock::now() + 1h);
+    watch = loop.make_watch(event, [] {});
+  });
+  std::this_thread::sleep_for(50ms);  // it goes to sleep
+  const int64_t before = voluntary_switches(thread);
+  ASSERT_GT(before, 0);
+  std::this_thread::sleep_for(300ms);
+  EXPECT_LE(voluntary_switches(thread) - before, 1) << "one may be the way to its sleep on a busy machine";
+  loop.run_and_wait([&] {
+    alarm.reset();
+    watch.reset();
+  });
+  ::close(event);
 }
 
 }  // namespace

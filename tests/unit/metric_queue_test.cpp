@@ -2,13 +2,21 @@
 
 #include <gtest/gtest.h>
 
+#include "base/failure.h"
+
 namespace flare {
 namespace {
+
+Limits batches_of(size_t records) {
+  Limits limits;
+  limits.metrics_per_batch = records;
+  return limits;
+}
 
 Metric metric(int step) { return {"SCALAR", "loss", 0.5, step, "", 0}; }
 
 TEST(MetricQueue, BatchesInOrder) {
-  MetricQueue queue(100, 3);
+  MetricQueue queue(100, batches_of(3));
   for (int i = 0; i < 5; ++i) queue.push(metric(i));
   const auto first = queue.take_batch(false), second = queue.take_batch(false);
   ASSERT_EQ(first.size(), 3u);
@@ -18,15 +26,30 @@ TEST(MetricQueue, BatchesInOrder) {
   EXPECT_TRUE(queue.take_batch(false).empty());
 }
 
+TEST(MetricQueue, ABatchIsBoundedInBytes) {
+  MetricQueue queue(100, batches_of(100));
+  const auto text = [](size_t size) { return Metric{"TEXT", "note", std::string(size, 'x'), 0, "", 0}; };
+  for (int i = 0; i < 3; ++i) queue.push(text(400'000));
+  EXPECT_EQ(queue.take_batch(false).size(), 2u);
+  EXPECT_EQ(queue.take_batch(false).size(), 1u);
+  try {
+    queue.push(text(2'000'000));
+    FAIL() << "a metric that fits no batch was taken";
+  } catch (const Failure &failure) {
+    EXPECT_EQ(failure.status(), FLARE_TOO_LARGE);
+  }
+  EXPECT_TRUE(queue.empty() || queue.take_batch(false).empty());
+}
+
 TEST(MetricQueue, TheOldestGiveWayAndAreCounted) {
-  MetricQueue queue(3, 10);
+  MetricQueue queue(3, batches_of(10));
   for (int i = 0; i < 5; ++i) queue.push(metric(i));
   EXPECT_EQ(queue.dropped(), 2);
   EXPECT_EQ(queue.take_batch(false).front().step, 2);
 }
 
 TEST(MetricQueue, FewBatchesAreUnderWayUnlessAResultFollows) {
-  MetricQueue queue(100, 1);
+  MetricQueue queue(100, batches_of(1));
   for (int i = 0; i < 8; ++i) queue.push(metric(i));
   int sent = 0;
   for (auto batch = queue.take_batch(false); !batch.empty(); batch = queue.take_batch(false)) {
@@ -40,7 +63,7 @@ TEST(MetricQueue, FewBatchesAreUnderWayUnlessAResultFollows) {
 }
 
 TEST(MetricQueue, CountsWhatBecameOfThem) {
-  MetricQueue queue(100, 2);
+  MetricQueue queue(100, batches_of(2));
   for (int i = 0; i < 5; ++i) queue.push(metric(i));
   queue.sent("a", queue.take_batch(false).size());
   queue.sent("b", queue.take_batch(false).size());

@@ -59,8 +59,8 @@ class Chaos {
       case 1:
       case 2: send(); break;
       case 3:
-      case 4: handler_->on_ack(known('s'), true, "", now_); break;
-      case 5: handler_->on_ack(known('s'), false, "refused", now_); break;
+      case 4: handler_->on_ack(known('s'), std::nullopt, now_); break;
+      case 5: handler_->on_ack(known('s'), Refusal{"refused", pick(0, 3) == 0}, now_); break;
       case 6: handler_->cancel(known('s'), "cancelled"); break;
       case 7:
       case 8:
@@ -112,7 +112,9 @@ class Chaos {
     if (was_over) {
       ASSERT_EQ(received, PipeHandler::Received::kIgnored);
     }
-    if (received == PipeHandler::Received::kNew) handler_->on_taken(message, pick(0, 3) > 0, "no room", now_);
+    if (received == PipeHandler::Received::kNew) {
+      handler_->on_taken(message, pick(0, 3) > 0 ? std::nullopt : std::optional(Refusal{"no room"}), now_);
+    }
   }
 
   void connect() {

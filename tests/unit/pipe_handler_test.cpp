@@ -24,7 +24,7 @@ std::string text_of(const PipeHandler::Action &action) {
     }
     std::string operator()(const PipeHandler::Transmit &a) const { return "transmit " + a.message->id; }
     std::string operator()(const PipeHandler::TransmitAck &a) const {
-      return outcome("ack " + a.id, a.accepted, a.reason);
+      return outcome("ack " + a.id, !a.refusal, a.refusal ? a.refusal->reason : "");
     }
     std::string operator()(const PipeHandler::TransmitHeartbeat &) const { return "heartbeat"; }
     std::string operator()(const PipeHandler::Sent &a) const { return outcome("sent " + a.id, a.accepted, a.reason); }
@@ -79,7 +79,9 @@ class Handler : public testing::Test {
   // The peer's message, taken by the driver when it is new.
   PipeHandler::Received receive(const Message &message, const std::string &refusal = "") {
     const auto received = handler->on_message(message, now);
-    if (received == PipeHandler::Received::kNew) handler->on_taken(message, refusal.empty(), refusal, now);
+    if (received == PipeHandler::Received::kNew) {
+      handler->on_taken(message, refusal.empty() ? std::nullopt : std::optional(Refusal{refusal}), now);
+    }
     return received;
   }
 
@@ -153,7 +155,7 @@ TEST_F(Handler, WhatWeSendProvesNothingAboutThePeer) {
   for (int second = 1; second <= 30; ++second) {
     at(std::chrono::seconds(second));
     send(request("m" + std::to_string(second)), 1000s);
-    handler->on_ack("m" + std::to_string(second), false, "full", now);
+    handler->on_ack("m" + std::to_string(second), Refusal{"full"}, now);
   }
   take();
   EXPECT_THAT(at(30s + 1ns), Contains(HasSubstr("_PEER_GONE_")));
@@ -180,7 +182,7 @@ TEST_F(Handler, WhatIsUnderWayFailsBeforeTheEndIsReported) {
   start();
   send(request("a"));
   send(request("b"));
-  handler->on_ack("a", false, "full", now);
+  handler->on_ack("a", Refusal{"full"}, now);
   take();
   handler->on_message(request("e", topic::kEnd), now);
   const std::string reason = "the peer ended the job";
@@ -188,7 +190,7 @@ TEST_F(Handler, WhatIsUnderWayFailsBeforeTheEndIsReported) {
               ElementsAre("ack e yes", "sent a no: " + reason, "sent b no: " + reason, "status _END_: " + reason));
   handler->on_message(request("f", topic::kAbort), now);
   handler->on_broken("broken");
-  handler->on_ack("a", true, "", now);
+  handler->on_ack("a", std::nullopt, now);
   EXPECT_THAT(take(), IsEmpty());
   send(request("c"));
   EXPECT_THAT(take(), ElementsAre("sent c no: " + reason));
@@ -241,8 +243,8 @@ TEST_F(Handler, SendsAgainAfterSilenceAndRefusals) {
   EXPECT_EQ(handler->deadline(), TimePoint{} + 12s + 1ns);
   EXPECT_THAT(at(12s), IsEmpty());
   EXPECT_THAT(at(13s), ElementsAre("transmit a"));
-  handler->on_ack("a", false, "full", now);
-  handler->on_ack("a", false, "full", now);  // a repeated refusal of one attempt
+  handler->on_ack("a", Refusal{"full"}, now);
+  handler->on_ack("a", Refusal{"full"}, now);  // a repeated refusal of one attempt
   EXPECT_THAT(at(15s), IsEmpty());
   EXPECT_THAT(at(16s), ElementsAre("transmit a"));
   EXPECT_THAT(at(25s), IsEmpty());
@@ -257,7 +259,7 @@ TEST_F(Handler, TheReasonOfARefusalIsReported) {
   make(options);
   send(request("a"));
   take();
-  handler->on_ack("a", false, "full", now);
+  handler->on_ack("a", Refusal{"full"}, now);
   EXPECT_THAT(take(), ElementsAre("sent a no: full"));
 }
 
@@ -279,7 +281,7 @@ TEST_F(Handler, NoLimitMeansNoLimit) {
   send(request("a"));
   for (int attempt = 0; attempt < 1000; ++attempt) {
     EXPECT_THAT(take(), ElementsAre("transmit a"));
-    handler->on_ack("a", false, "full", now);
+    handler->on_ack("a", Refusal{"full"}, now);
     now = *handler->deadline();
     handler->on_time(now);
   }
@@ -289,11 +291,26 @@ TEST_F(Handler, NoLimitMeansNoLimit) {
 TEST_F(Handler, ALateAckIsAnAck) {
   send(request("a"));
   at(10s);
-  handler->on_ack("a", true, "", now);
+  handler->on_ack("a", std::nullopt, now);
   EXPECT_THAT(take(), ElementsAre("sent a yes"));
-  handler->on_ack("a", true, "", now);
-  handler->on_ack("unknown", true, "", now);
+  handler->on_ack("a", std::nullopt, now);
+  handler->on_ack("unknown", std::nullopt, now);
   EXPECT_THAT(take(), IsEmpty());
+}
+
+TEST_F(Handler, WhatIsRefusedForGoodIsNotSentAgain) {
+  send(request("a"));
+  take();
+  handler->on_ack("a", Refusal{"nobody asked for it", true}, now);
+  EXPECT_THAT(take(), ElementsAre("sent a no: nobody asked for it"));
+  EXPECT_FALSE(handler->deadline());
+}
+
+TEST_F(Handler, ARefusalSaysWhetherItIsForGood) {
+  EXPECT_EQ(handler->on_message(request("m"), now), PipeHandler::Received::kNew);
+  handler->on_taken(request("m"), Refusal{"no", true}, now);
+  const auto actions = handler->take_actions();
+  EXPECT_TRUE(std::get<PipeHandler::TransmitAck>(actions.at(0)).refusal->for_good);
 }
 
 TEST_F(Handler, ACancelledMessageIsReportedOnce) {
@@ -319,7 +336,7 @@ TEST_F(Handler, AConnectionThatIsBackCostsNoAttempt) {
     EXPECT_THAT(take(), ElementsAre("transmit a", "heartbeat"));
     EXPECT_EQ(handler->deadline(), now + 10s) << "a whole timeout";
   }
-  handler->on_ack("a", true, "", now);
+  handler->on_ack("a", std::nullopt, now);
   EXPECT_THAT(take(), ElementsAre("sent a yes"));
 }
 
@@ -327,7 +344,7 @@ TEST_F(Handler, AConnectionThatIsBackEndsTheWaitToSendAgain) {
   start();
   send(request("a"));
   send(request("b"));
-  handler->on_ack("a", false, "full", now);
+  handler->on_ack("a", Refusal{"full"}, now);
   take();
   handler->on_connected(now);
   EXPECT_THAT(take(), ElementsAre("transmit a", "transmit b", "heartbeat"));
@@ -343,7 +360,7 @@ TEST_F(Handler, AnAnswerAcknowledgesItsQuestion) {
   receive(request("q"));
   send(reply("r", "q"));
   EXPECT_THAT(take(), ElementsAre("transmit r"));
-  handler->on_ack("r", true, "", now);
+  handler->on_ack("r", std::nullopt, now);
   EXPECT_THAT(at(1s), ElementsAre("sent r yes"));
 
   send(request("question"));
@@ -413,7 +430,7 @@ TEST_F(Handler, NothingFollowsAStop) {
   receive(request("q"));
   send(request("a"));
   send(request("b"));
-  handler->on_ack("a", true, "", now);
+  handler->on_ack("a", std::nullopt, now);
   handler->stop("closed");
   EXPECT_THAT(take(), ElementsAre("sent a yes", "sent b no: closed"));
   EXPECT_TRUE(handler->stopped());
@@ -422,10 +439,10 @@ TEST_F(Handler, NothingFollowsAStop) {
   handler->stop("again");
   handler->on_connected(now);
   handler->on_broken("send failed");
-  handler->on_ack("b", true, "", now);
+  handler->on_ack("b", std::nullopt, now);
   EXPECT_EQ(handler->on_message(request("e", topic::kEnd), now), PipeHandler::Received::kIgnored);
   EXPECT_EQ(handler->on_message(request("m"), now), PipeHandler::Received::kIgnored);
-  handler->on_taken(request("m"), true, "", now);
+  handler->on_taken(request("m"), std::nullopt, now);
   EXPECT_THAT(at(1h), IsEmpty());
   send(request("c"));
   EXPECT_THAT(take(), ElementsAre("sent c no: closed")) << "every send has an outcome";

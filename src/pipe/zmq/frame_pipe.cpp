@@ -14,6 +14,12 @@ namespace {
 
 constexpr int kMaxConfirms = 10;
 
+// An alarm that rings so late did not wait for a busy processor: the process was frozen or suspended.
+constexpr Duration kHeldUp = std::chrono::milliseconds(500);
+
+// What an envelope may take before its sender is admitted: enough for a greeting.
+constexpr size_t kMaxGreetingBytes = 64u << 10;
+
 std::string version_text() {
   return std::to_string(FLARE_VERSION_MAJOR) + "." + std::to_string(FLARE_VERSION_MINOR) + "." +
          std::to_string(FLARE_VERSION_PATCH);
@@ -124,7 +130,8 @@ PipeStats FramePipe::stats() const {
 
 void FramePipe::close(const std::string &reason) {
   if (std::exchange(closed_, true)) return;
-  if (!session_->control().empty()) transmit(session_->control(), wire::Bye{reason});
+  // An exchanger has said _END_ or _ABORT_. A frame under way while the peer disconnects could keep libzmq from ending.
+  if (!exchanger_session_ && !session_->control().empty()) transmit(session_->control(), wire::Bye{reason});
   handler_.stop(reason);
   alarm_.reset();
   outgoing_.clear();
@@ -148,6 +155,11 @@ void FramePipe::on_connection(const Connection &connection, bool up) {
   if (closed_) return;
   session_->on_connection(connection, up, Clock::now());
   pump();
+}
+
+size_t FramePipe::max_envelope_bytes(const Connection &from) const {
+  const bool admitted = from == session_->control() || from == session_->bulk();
+  return admitted ? settings_.limits.max_envelope_bytes : kMaxGreetingBytes;
 }
 
 void FramePipe::on_bad_frame(const Connection &, const std::string &reason) {
@@ -181,20 +193,29 @@ void FramePipe::on_frame(const Connection &from, wire::Envelope envelope, Bytes 
 
 void FramePipe::on_data(const wire::Data &data, const Bytes &payload, TimePoint now) {
   const Message &message = *data.message;
+  const bool ends = message.topic == topic::kEnd || message.topic == topic::kAbort;
+  if (message.topic == topic::kPeerGone || (ends && exchanger_session_)) {
+    ++stats_.frames_rejected;
+    transmit(session_->control(),
+             wire::Ack{message.id, false, "'" + message.topic + "' is not for a peer to say", true});
+    return;
+  }
   switch (handler_.on_message(message, now)) {
     case PipeHandler::Received::kIgnored: return;
     case PipeHandler::Received::kRepeated: ++stats_.duplicates_dropped; return;
     case PipeHandler::Received::kNew: break;
   }
+  pump_handler();  // a reply: its question is accepted before anybody hears of the answer
+  if (closed_ || over_) return;
   const bool by_reference = !data.payload.sizes.empty() && !data.payload.inlined;
-  std::string refusal;
+  std::optional<Refusal> refusal;
   if (data.payload.inlined && (payload.size != data.payload.sizes.front() ||
                                checksum(payload.data, payload.size) != data.payload.inline_checksum)) {
-    refusal = "the payload does not match its checksum";
+    refusal = Refusal{"the payload does not match its checksum"};
     ++stats_.frames_rejected;
   }
-  if (refusal.empty()) refusal = listener_->on_offered(message);
-  if (refusal.empty() && by_reference) {
+  if (!refusal) refusal = listener_->on_offered(message);
+  if (!refusal && by_reference) {
     try {
       if (incoming_.size() >= settings_.limits.max_transactions) throw Failure(FLARE_TOO_LARGE, "too many transfers");
       Incoming incoming{data, Downloader(message.id, data.payload.sizes, settings_.streaming_idle_timeout,
@@ -202,14 +223,14 @@ void FramePipe::on_data(const wire::Data &data, const Bytes &payload, TimePoint 
       if (session_->bulk().empty()) incoming.downloader.on_disconnected();
       incoming_.insert_or_assign(message.id, std::move(incoming));
     } catch (const Failure &failure) {
-      refusal = failure.what();
+      refusal = Refusal{failure.what()};
     } catch (const std::bad_alloc &) {
-      refusal = "not enough memory for its tensors";
+      refusal = Refusal{"not enough memory for its tensors"};
     }
   }
-  handler_.on_taken(message, refusal.empty(), refusal, now);
-  if (!refusal.empty()) {
-    log_.warn("refused message topic=" + message.topic + " id=" + message.id + ": " + refusal);
+  handler_.on_taken(message, refusal, now);
+  if (refusal) {
+    log_.warn("refused message topic=" + message.topic + " id=" + message.id + ": " + refusal->reason);
     return;
   }
   if (by_reference) return;
@@ -221,7 +242,7 @@ void FramePipe::on_data(const wire::Data &data, const Bytes &payload, TimePoint 
 
 void FramePipe::on_ack(const wire::Ack &ack, TimePoint now) {
   if (confirms_.erase(ack.id) > 0) return;
-  handler_.on_ack(ack.id, ack.accepted, ack.reason, now);
+  handler_.on_ack(ack.id, ack.accepted ? std::nullopt : std::optional(Refusal{ack.reason, ack.for_good}), now);
 }
 
 void FramePipe::on_chunk_request(const Connection &from, const ChunkRequest &request, TimePoint now) {
@@ -253,9 +274,9 @@ void FramePipe::on_chunk(const wire::Chunk &chunk, const Bytes &payload, TimePoi
 
 void FramePipe::on_settled(const wire::Settled &settled, TimePoint now) {
   // Whoever fetched it all has accepted it, even when its Ack is still under way.
-  handler_.on_ack(settled.transaction, true, "", now);
+  handler_.on_ack(settled.transaction, std::nullopt, now);
   service_.confirm(settled.transaction, "", settled.success, settled.reason, now);
-  transmit(session_->control(), wire::Ack{settled.transaction, true, ""});
+  transmit(session_->control(), wire::Ack{settled.transaction, true, "", false});
 }
 
 // ---- Actions -------------------------------------------------------------------------------------------------
@@ -264,6 +285,7 @@ void FramePipe::pump() {
   if (pumping_ || closed_) return;
   pumping_ = true;
   const TimePoint now = Clock::now();
+  if (due_ && now - *due_ > kHeldUp) handler_.on_held_up(now);
   session_->on_time(now);
   handler_.on_time(now);
   service_.on_time(now);
@@ -358,7 +380,8 @@ void FramePipe::perform(const PipeHandler::Action &action) {
     // Without a connection nothing is lost: on_connected() transmits again.
     transmit(session_->control(), wire::Data{found->second.message, found->second.payload}, found->second.inlined);
   } else if (const auto *ack = std::get_if<PipeHandler::TransmitAck>(&action)) {
-    transmit(session_->control(), wire::Ack{ack->id, ack->accepted, ack->reason});
+    const auto refusal = ack->refusal.value_or(Refusal{});
+    transmit(session_->control(), wire::Ack{ack->id, !ack->refusal, refusal.reason, refusal.for_good});
   } else if (std::holds_alternative<PipeHandler::TransmitHeartbeat>(action)) {
     transmit(session_->control(), wire::Heartbeat{++heartbeats_, wire::Phase::kIdle});
   } else if (const auto *sent = std::get_if<PipeHandler::Sent>(&action)) {
@@ -453,6 +476,7 @@ void FramePipe::set_alarm() {
   deadline = earlier(deadline, service_.deadline());
   for (const auto &[transaction, incoming] : incoming_) deadline = earlier(deadline, incoming.downloader.deadline());
   for (const auto &[transaction, confirm] : confirms_) deadline = earlier(deadline, confirm.again);
+  due_ = deadline;
   alarm_->set(deadline);
 }
 

@@ -64,6 +64,7 @@ class FramePipe : public Pipe, private LinkListener {
 
   // LinkListener
   void on_frame(const Connection &from, wire::Envelope envelope, Bytes payload) override;
+  size_t max_envelope_bytes(const Connection &from) const override;
   void on_bad_frame(const Connection &from, const std::string &reason) override;
   void on_connection(const Connection &connection, bool up) override;
 
@@ -113,6 +114,7 @@ class FramePipe : public Pipe, private LinkListener {
   uint64_t heartbeats_ = 0;
   PipeStats stats_;
   std::unique_ptr<Loop::Alarm> alarm_;
+  std::optional<TimePoint> due_;  // what alarm_ is set to
 };
 
 }  // namespace flare

@@ -56,6 +56,7 @@ struct Ack {  // of a message, or of a Settled (id = transaction)
   std::string id;
   bool accepted = true;
   std::string reason;
+  bool for_good = false;  // of a refusal: sending it again is of no use
 };
 struct Heartbeat {
   uint64_t sequence = 0;
@@ -116,8 +117,8 @@ struct Envelope {
 // the limits (nesting, names, tensors, the size of the envelope to be), FLARE_INVALID_ARGUMENT without an id.
 Payload lay_out(const Message &message, const Limits &limits, std::vector<Bytes> *objects);
 
-// Throws what lay_out() would throw, and copies nothing: for whoever must know before a message is on its way.
-void check(const Message &message, const Limits &limits);
+// The same without copying anything: for whoever must know before a message is on its way.
+Payload plan(const Message &message, const Limits &limits);
 
 // Texts are UTF-8, except for reasons, which are made so. Never fails for a message that lay_out() took.
 Bytes encode(const Envelope &envelope);

@@ -161,7 +161,7 @@ class Decoder {
 
   // ---- Messages
 
-  Ack ack(const fbs::Ack &from) { return {id(from.id()), from.accepted(), reason(from.reason())}; }
+  Ack ack(const fbs::Ack &from) { return {id(from.id()), from.accepted(), reason(from.reason()), from.for_good()}; }
 
   Data data(const fbs::Data &from) {
     payload_ = payload(from);

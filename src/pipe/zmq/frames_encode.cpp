@@ -122,7 +122,7 @@ class Encoder {
 
   CodedBody put(const Ack &from) {
     const auto id = required(from.id);
-    return as_body(fbs::CreateAck(builder_, id, from.accepted, reason(from.reason)));
+    return as_body(fbs::CreateAck(builder_, id, from.accepted, reason(from.reason), from.for_good));
   }
 
   CodedBody put(const Data &from) {

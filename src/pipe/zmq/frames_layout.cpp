@@ -250,10 +250,10 @@ Payload lay_out(const Message &message, const Limits &limits, std::vector<Bytes>
   return payload;
 }
 
-void check(const Message &message, const Limits &limits) {
+Payload plan(const Message &message, const Limits &limits) {
   const Survey survey(message, limits);
   std::vector<bool> own;
-  place(survey.parts(), limits, &own);
+  return place(survey.parts(), limits, &own);
 }
 
 MessagePtr attach(const Data &data, const std::vector<Bytes> &objects) {

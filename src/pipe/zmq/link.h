@@ -21,6 +21,8 @@ class LinkListener {
  public:
   virtual ~LinkListener() = default;
   virtual void on_frame(const Connection &from, wire::Envelope envelope, Bytes payload) = 0;
+  // What an envelope from there may have; it is asked before one is read.
+  virtual size_t max_envelope_bytes(const Connection &from) const = 0;
   // What came is not a frame of this wire.
   virtual void on_bad_frame(const Connection &from, const std::string &reason) = 0;
   // Agents only: the connection can be written to, or cannot any more.

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <future>
 #include <limits>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include <sys/socket.h>
@@ -38,6 +41,11 @@ void receive(const Connection &from, ZmqSocket::Parts parts, size_t first, const
   wire::Envelope envelope;
   try {
     const zmq::message_t &frame = parts[first];
+    const size_t most = listener->max_envelope_bytes(from);
+    if (frame.size() > most) {
+      throw Failure(FLARE_TOO_LARGE, "an envelope of " + std::to_string(frame.size()) + " bytes where " +
+                                         std::to_string(most) + " are allowed");
+    }
     envelope = wire::decode(frame.data(), frame.size(), limits);
   } catch (const std::exception &failure) {  // a Failure, or no memory for what it announces
     listener->on_bad_frame(from, failure.what());
@@ -45,6 +53,9 @@ void receive(const Connection &from, ZmqSocket::Parts parts, size_t first, const
   }
   listener->on_frame(from, std::move(envelope), count == 2 ? to_bytes(std::move(parts[first + 1])) : Bytes());
 }
+
+// What sockets linger at most, and time for libzmq's threads to end.
+constexpr Duration kLongestEnd = std::chrono::seconds(2);
 
 int milliseconds(Duration duration) {
   const auto count = std::chrono::ceil<std::chrono::milliseconds>(duration).count();
@@ -56,6 +67,8 @@ class ZmqLink : public Link {
  public:
   ZmqLink(Address address, const Settings &settings, Loop *loop)
       : address_(std::move(address)), settings_(settings), loop_(loop), context_(1) {}
+
+  ~ZmqLink() override { end_context(); }
 
   std::string url() const override { return address_.url; }
 
@@ -78,6 +91,22 @@ class ZmqLink : public Link {
   Address address_;
   Settings settings_;
   Loop *loop_;
+
+ private:
+  // libzmq (seen with 4.3.4) waits for ever when a connection with frames under way is given up by both ends at once.
+  // A close is bounded in time: its threads are then left to themselves.
+  void end_context() noexcept {
+    try {
+      std::packaged_task<void()> end([context = std::move(context_)]() mutable { context.close(); });
+      const auto ended = end.get_future();
+      std::thread(std::move(end)).detach();
+      ended.wait_for(kLongestEnd);
+    } catch (const std::system_error &) {
+      // No thread to be had; the context ended in the task's destructor.
+    }
+  }
+
+ protected:
   zmq::context_t context_;
 };
 

@@ -1,5 +1,6 @@
 #include "pipe/zmq/zmq_socket.h"
 
+#include <atomic>
 #include <utility>
 
 namespace flare {
@@ -65,13 +66,28 @@ void ZmqSocket::drain() {
   }
 }
 
+namespace {
+
+// What libzmq's thread lets go when it is sent. The flag says what is true anyway, that the hand-over comes before, to
+// the thread sanitizer, which cannot look into libzmq.
+struct Hold {
+  Bytes bytes;
+  std::atomic<bool> handed_over = false;
+};
+
+void let_go(void *, void *hint) {
+  auto *hold = static_cast<Hold *>(hint);
+  if (hold->handed_over.load(std::memory_order_acquire)) delete hold;
+}
+
+}  // namespace
+
 zmq::message_t to_message(const Bytes &bytes, bool copy) {
   if (copy || bytes.size < 4096) return {bytes.data, bytes.size};
-  auto *hold = new Bytes(bytes);
+  auto *hold = new Hold{bytes};
+  hold->handed_over.store(true, std::memory_order_release);
   try {
-    // libzmq only reads what it sends.
-    return {const_cast<std::byte *>(bytes.data), bytes.size,
-            [](void *, void *hint) { delete static_cast<Bytes *>(hint); }, hold};
+    return {const_cast<std::byte *>(bytes.data), bytes.size, let_go, hold};  // libzmq only reads what it sends
   } catch (...) {
     delete hold;
     throw;
