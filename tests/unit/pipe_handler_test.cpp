@@ -13,9 +13,11 @@ namespace flare {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 std::string text_of(const PipeHandler::Action &action) {
   struct Describe {
@@ -311,6 +313,18 @@ TEST_F(Handler, ARefusalSaysWhetherItIsForGood) {
   handler->on_taken(request("m"), Refusal{"no", true}, now);
   const auto actions = handler->take_actions();
   EXPECT_TRUE(std::get<PipeHandler::TransmitAck>(actions.at(0)).refusal->for_good);
+}
+
+TEST_F(Handler, APeerIsHeardOutAfterThisProcessWasHeldUp) {
+  PipeHandler::Options options;
+  options.heartbeat_interval = 5s;
+  options.heartbeat_timeout = 30s;
+  make(options);
+  start();
+  now = TimePoint{} + 100s;  // frozen since the start
+  handler->on_held_up(now);
+  EXPECT_THAT(at(100s), Not(Contains(HasSubstr("_PEER_GONE_"))));
+  EXPECT_THAT(at(106s), Contains(HasSubstr("_PEER_GONE_"))) << "one interval is all that it gets";
 }
 
 TEST_F(Handler, ACancelledMessageIsReportedOnce) {
