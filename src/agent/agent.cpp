@@ -495,7 +495,7 @@ void Agent::on_task(const MessagePtr &message) {
       const auto uploads = uploads_;
       for (const auto &[id, waiting] : uploads) {
         if (waiting->message_id.empty()) {
-          settle(*waiting, FLARE_PEER_GONE, "the peer was replaced and did not ask for task '" + id + "' again");
+          settle(*waiting, FLARE_PEER_GONE, "the peer was replaced and did not ask for this task again");
         }
       }
     }
