@@ -545,14 +545,13 @@ void Agent::on_accepted(const std::string &id, bool accepted, const std::string 
 void Agent::on_settled(const std::string &id, flare_status status, const std::string &reason) {
   const auto progress = pipe_ ? pipe_->progress(id) : std::nullopt;
   std::lock_guard lock(mutex_);
-  for (auto &[task, upload] : uploads_) {
-    if (upload->message_id != id) continue;
-    if (status != FLARE_OK) log_.warn("result not delivered task=" + task + " reason=" + reason);
-    if (progress) upload->progress = *progress;
-    const auto found = upload;
-    settle(*found, status, reason);
-    return;
-  }
+  const auto found =
+      std::find_if(uploads_.begin(), uploads_.end(), [&](const auto &entry) { return entry.second->message_id == id; });
+  if (found == uploads_.end()) return;
+  const auto upload = found->second;
+  if (status != FLARE_OK) log_.warn("result not delivered task=" + upload->task_id + " reason=" + reason);
+  if (progress) upload->progress = *progress;
+  settle(*upload, status, reason);
 }
 
 void Agent::on_over(flare_status status, const std::string &cause) {

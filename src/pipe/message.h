@@ -18,6 +18,7 @@ inline constexpr std::string_view kAbort = "_ABORT_";           // of the job
 inline constexpr std::string_view kAbortTask = "_ABORT_TASK_";  // of the task in the header __task_id__ (W-14)
 inline constexpr std::string_view kPeerGone = "_PEER_GONE_";    // never on the wire
 inline constexpr std::string_view kMetric = "metric";
+inline constexpr std::string_view kStreamProgress = "_STREAM_PROGRESS_";  // of a transfer; no sign of life (PH-04)
 }  // namespace topic
 
 // PH-16. Immutable once made: a message that is sent again is the same message.

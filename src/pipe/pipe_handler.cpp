@@ -52,6 +52,11 @@ void PipeHandler::stop(const std::string &reason) {
   shut(reason);
 }
 
+void PipeHandler::resume(TimePoint now) {
+  if (!std::exchange(paused_, false)) return;
+  last_heard_ = now;
+}
+
 void PipeHandler::on_connected(TimePoint now) {
   if (stopped_) return;
   for (Sending &sending : sending_) transmit(&sending, now);
@@ -91,8 +96,8 @@ void PipeHandler::cancel(const std::string &id, const std::string &reason) {
 void PipeHandler::on_peer_activity(TimePoint now) { last_heard_ = std::max(last_heard_, now); }
 
 PipeHandler::Received PipeHandler::on_message(const Message &message, TimePoint now) {
-  if (stopped_) return Received::kIgnored;
-  on_peer_activity(now);
+  if (!receiving()) return Received::kIgnored;
+  if (message.topic != topic::kStreamProgress) on_peer_activity(now);
   if (message.kind == MessageKind::kReply) on_ack(message.request_id, std::nullopt, now);
   if (message.topic == topic::kEnd || message.topic == topic::kAbort) {
     actions_.emplace_back(TransmitAck{message.id, std::nullopt});
@@ -135,18 +140,38 @@ void PipeHandler::on_held_up(TimePoint now) {
   if (options_.heartbeat_timeout) on_peer_activity(now - *options_.heartbeat_timeout + options_.heartbeat_interval);
 }
 
-void PipeHandler::on_broken(const std::string &reason) { end(topic::kPeerGone, reason); }
+void PipeHandler::on_broken(const std::string &reason) {
+  if (!options_.upstream_defects) return end(topic::kPeerGone, reason);
+  if (!stopped_) actions_.emplace_back(Status{std::string(topic::kPeerGone), reason});  // and nothing else (W-32)
+}
+
+void PipeHandler::on_heartbeat_failed(bool broken, const std::string &reason) {
+  if (options_.upstream_defects && !broken) {
+    shut(reason);
+  } else {
+    on_broken(reason);
+  }
+}
 
 void PipeHandler::on_time(TimePoint now) {
+  check_silence(now);
+  check_heartbeat(now);
+  check_sends(now);
+}
+
+void PipeHandler::check_silence(TimePoint now) {
+  if (!started_ || paused_ || !receiving() || !options_.heartbeat_timeout || now < silence_deadline()) return;
+  end(topic::kPeerGone, "nothing was heard from the peer for " + seconds_text(*options_.heartbeat_timeout));
+}
+
+void PipeHandler::check_heartbeat(TimePoint now) {
+  if (!started_ || paused_ || stopped_ || now < next_heartbeat_) return;
+  actions_.emplace_back(TransmitHeartbeat{});
+  next_heartbeat_ = beyond(now, options_.heartbeat_interval);
+}
+
+void PipeHandler::check_sends(TimePoint now) {
   if (stopped_) return;
-  if (started_ && options_.heartbeat_timeout && now >= silence_deadline()) {
-    end(topic::kPeerGone, "nothing was heard from the peer for " + seconds_text(*options_.heartbeat_timeout));
-    return;
-  }
-  if (started_ && now >= next_heartbeat_) {
-    actions_.emplace_back(TransmitHeartbeat{});
-    next_heartbeat_ = beyond(now, options_.heartbeat_interval);
-  }
   for (auto next = sending_.begin(); next != sending_.end();) {
     const auto sending = next++;  // which may be gone in a moment
     if (now < sending->next) continue;
@@ -166,8 +191,9 @@ void PipeHandler::on_time(TimePoint now) {
 std::optional<TimePoint> PipeHandler::deadline() const {
   if (stopped_) return std::nullopt;
   std::optional<TimePoint> deadline;
-  if (started_) deadline = next_heartbeat_;
-  if (started_ && options_.heartbeat_timeout) deadline = earlier(deadline, silence_deadline());
+  if (started_ && !paused_) deadline = next_heartbeat_;
+  if (started_ && !paused_ && receiving() && options_.heartbeat_timeout)
+    deadline = earlier(deadline, silence_deadline());
   for (const Sending &sending : sending_) deadline = earlier(deadline, sending.next);
   for (const auto &[id, due] : acks_due_) deadline = earlier(deadline, due);
   return deadline;
@@ -220,7 +246,8 @@ void PipeHandler::shut(const std::string &reason) {
 
 void PipeHandler::end(std::string_view topic, const std::string &reason) {
   if (stopped_) return;
-  shut(reason);
+  receiving_over_ = true;
+  if (!options_.upstream_defects) shut(reason);
   actions_.emplace_back(Status{std::string(topic), reason});
 }
 

@@ -31,6 +31,9 @@ class PipeHandler {
     std::optional<int64_t> max_resends = 5;                                // nullopt: no limit
     // A request is acknowledged by its answer; a lone Ack follows when there is none within this time.
     Duration ack_delay = std::chrono::milliseconds(20);
+    // For a replay of upstream's traces; the product never sets it. The pipe goes on after a status event until it is
+    // stopped (PH-08b, W-32), and a heartbeat that cannot be sent may stop it without one (W-04).
+    bool upstream_defects = false;
   };
 
   // ---- Actions: what the driver has to do, in order ----
@@ -47,7 +50,7 @@ class PipeHandler {
     bool accepted;
     std::string reason;
   };
-  struct Status {       // at most once: the pipe is over
+  struct Status {       // at most once, but for upstream_defects: the pipe is over
     std::string topic;  // _END_, _ABORT_ or _PEER_GONE_
     std::string reason;
   };
@@ -64,6 +67,10 @@ class PipeHandler {
   // with `reason` in Sent actions of this call.
   void stop(const std::string &reason);
 
+  // PH-10: no heartbeats and no watch for silence in between; the watch begins anew.
+  void pause() { paused_ = true; }
+  void resume(TimePoint now);
+
   // The connection is there (again): what is under way is transmitted again at once, a heartbeat goes out.
   void on_connected(TimePoint now);
   // Another peer is in the place of the old: what it sent has no meaning for ids remembered so far.
@@ -77,7 +84,7 @@ class PipeHandler {
   // Gives up on a message; a Sent action with accepted = false follows when it was under way.
   void cancel(const std::string &id, const std::string &reason);
 
-  // Anything from the peer that proves that it lives.
+  // Anything from the peer that proves that it lives: not its stream progress.
   void on_peer_activity(TimePoint now);
   // A message came. kNew: the driver decides whether it is taken and must call on_taken(). kRepeated: it was taken
   // before, an Ack was made; drop it. kIgnored: stopped. A reply acknowledges its question. _END_ and _ABORT_ are
@@ -95,12 +102,22 @@ class PipeHandler {
   // The pipe is broken for good (PH-08).
   void on_broken(const std::string &reason);
 
+  // A heartbeat could not be handed to the transport; `broken`: nothing ever will be.
+  void on_heartbeat_failed(bool broken, const std::string &reason);
+
   void on_time(TimePoint now);
+  // The parts of on_time(), for a driver that looks at them at different moments.
+  void check_silence(TimePoint now);
+  void check_heartbeat(TimePoint now);
+  void check_sends(TimePoint now);
   // When on_time() wants to be called; nullopt: never.
   std::optional<TimePoint> deadline() const;
 
   std::vector<Action> take_actions();
   bool stopped() const { return stopped_; }
+  bool paused() const { return paused_; }
+  // Nothing is received any more; the same as stopped() but for upstream_defects.
+  bool receiving() const { return !stopped_ && !receiving_over_; }
 
  private:
   struct Sending {
@@ -124,6 +141,8 @@ class PipeHandler {
   Limits limits_;
   bool started_ = false;
   bool stopped_ = false;
+  bool paused_ = false;
+  bool receiving_over_ = false;
   std::string stop_reason_;
   TimePoint last_heard_{};
   TimePoint next_heartbeat_{};

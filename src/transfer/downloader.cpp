@@ -7,12 +7,14 @@
 
 #include "base/checksum.h"
 #include "base/failure.h"
+#include "transfer/progress_text.h"
 
 namespace flare {
 
 namespace {
 
 constexpr int kMaxCorrupt = 5;
+constexpr int kMaxBackoff = 16;  // times retry_after, for an owner that is silent
 
 uint64_t checked_total(const std::vector<uint64_t> &sizes, const Limits &limits) {
   uint64_t total = 0;
@@ -39,8 +41,10 @@ Downloader::Downloader(std::string transaction, std::vector<uint64_t> sizes, std
     : transaction_(std::move(transaction)),
       idle_timeout_(idle_timeout),
       retry_after_(retry_after),
+      patience_(retry_after),
       limits_(limits),
       last_progress_(now),
+      last_heard_(now),
       bytes_total_(checked_total(sizes, limits)) {
   if (sizes.size() > limits.max_tensors) throw Failure(FLARE_TOO_LARGE, "too many objects in one transfer");
   blocks_.reserve(sizes.size());
@@ -59,23 +63,23 @@ void Downloader::skip_to_next() {
 std::vector<ChunkRequest> Downloader::take_requests(TimePoint now) {
   std::vector<ChunkRequest> requests;
   if (state_ != State::kRunning || !connected_) return requests;
+  if (outstanding_.empty()) retry_at_ = now + patience_;
   while (outstanding_.size() < limits_.chunk_window) {
-    Position position;
+    Position position = next_;
     int corrupt = 0;
     if (!again_.empty()) {
       std::tie(position, corrupt) = again_.front();
       again_.pop_front();
     } else if (next_.first < blocks_.size()) {
-      position = next_;
       next_.second += limits_.chunk_bytes;
       skip_to_next();
     } else {
       break;
     }
-    const uint64_t left = blocks_[position.first].size() - position.second;
-    const auto length = static_cast<uint32_t>(std::min<uint64_t>(left, limits_.chunk_bytes));
-    outstanding_[position] = {length, now, corrupt};
-    requests.push_back({transaction_, position.first, position.second, length});
+    const auto &[object, offset] = position;
+    const auto length = static_cast<uint32_t>(std::min<uint64_t>(blocks_[object].size() - offset, limits_.chunk_bytes));
+    outstanding_[position] = {length, corrupt};
+    requests.push_back({transaction_, object, offset, length});
   }
   return requests;
 }
@@ -83,6 +87,9 @@ std::vector<ChunkRequest> Downloader::take_requests(TimePoint now) {
 Downloader::Verdict Downloader::on_chunk(uint32_t object, uint64_t offset, const void *data, size_t size, uint64_t sum,
                                          TimePoint now) {
   if (state_ != State::kRunning) return Verdict::kRepeated;
+  patience_ = std::max(retry_after_, 2 * (now - last_heard_));
+  last_heard_ = now;
+  retry_at_ = now + patience_;
   const auto found = outstanding_.find({object, offset});
   if (found == outstanding_.end()) {
     const bool known = object < blocks_.size() && offset < blocks_[object].size();
@@ -125,11 +132,16 @@ void Downloader::on_refused(flare_status status, const std::string &reason) {
 void Downloader::on_reconnected(TimePoint now) {
   on_disconnected();  // what was asked on the old connection is not answered on the new
   connected_ = true;
-  last_progress_ = now;
+  patience_ = retry_after_;
+  last_progress_ = last_heard_ = now;
 }
 
 void Downloader::on_disconnected() {
   connected_ = false;
+  ask_again();
+}
+
+void Downloader::ask_again() {
   for (const auto &[position, asked] : outstanding_) again_.emplace_back(position, asked.corrupt);
   outstanding_.clear();
 }
@@ -137,26 +149,21 @@ void Downloader::on_disconnected() {
 void Downloader::on_time(TimePoint now) {
   if (state_ != State::kRunning || !connected_) return;
   if (idle_timeout_ && now - last_progress_ >= *idle_timeout_) {
-    fail(FLARE_STALLED, "transfer " + transaction_ + " stalled: nothing came for " +
-                            std::to_string(static_cast<int64_t>(to_seconds(*idle_timeout_))) + " s; " +
-                            std::to_string(bytes_done_) + " of " + std::to_string(bytes_total_) + " bytes are here");
+    fail(FLARE_STALLED, "transfer " + transaction_ + " stalled: nothing came for " + duration_text(*idle_timeout_) +
+                            "; " + bytes_text(static_cast<int64_t>(bytes_done_), static_cast<int64_t>(bytes_total_)) +
+                            " are here");
     return;
   }
-  for (auto position = outstanding_.begin(); position != outstanding_.end();) {
-    if (now - position->second.sent < retry_after_) {
-      ++position;
-      continue;
-    }
-    again_.emplace_back(position->first, position->second.corrupt);
-    position = outstanding_.erase(position);
-  }
+  if (outstanding_.empty() || now < retry_at_) return;
+  ask_again();
+  patience_ = std::max(patience_, std::min(2 * patience_, kMaxBackoff * retry_after_));
 }
 
 std::optional<TimePoint> Downloader::deadline() const {
   std::optional<TimePoint> deadline;
   if (state_ != State::kRunning || !connected_) return deadline;
   if (idle_timeout_) deadline = last_progress_ + *idle_timeout_;
-  for (const auto &[position, asked] : outstanding_) deadline = earlier(deadline, asked.sent + retry_after_);
+  if (!outstanding_.empty()) deadline = earlier(deadline, retry_at_);
   return deadline;
 }
 

@@ -26,7 +26,8 @@ class Downloader {
   enum class Verdict { kStored, kRepeated, kCorrupt, kUnexpected };
 
   // Throws Failure(FLARE_TOO_LARGE) when sizes are beyond the limits. `idle_timeout` nullopt: never stalls.
-  // A chunk not answered within `retry_after` is asked for again.
+  // When nothing comes for `retry_after`, all outstanding chunks are asked for again, and later each time; on a slow
+  // link also later. While chunks come, the others are on their way: asked for again, they would only fill the link.
   Downloader(std::string transaction, std::vector<uint64_t> sizes, std::optional<Duration> idle_timeout,
              Duration retry_after, const Limits &limits, TimePoint now);
 
@@ -60,18 +61,19 @@ class Downloader {
  private:
   struct Outstanding {
     uint32_t length;
-    TimePoint sent;
     int corrupt;
   };
   using Position = std::pair<uint32_t, uint64_t>;  // object, offset
 
   void fail(flare_status status, const std::string &reason);
   void skip_to_next();
+  void ask_again();
 
   std::string transaction_;
   std::vector<Block> blocks_;
   std::optional<Duration> idle_timeout_;
   Duration retry_after_;
+  Duration patience_;  // retry_after_, or more when the owner is slow or silent
   Limits limits_;
   bool connected_ = true;
   Position next_{0, 0};                         // the first chunk never asked for
@@ -79,6 +81,8 @@ class Downloader {
   std::map<Position, Outstanding> outstanding_;
   std::vector<uint64_t> received_;  // bytes per object
   TimePoint last_progress_;
+  TimePoint last_heard_;  // when anything came, be it repeated or corrupt
+  TimePoint retry_at_;    // unless anything comes before
   uint64_t bytes_total_ = 0;
   uint64_t bytes_done_ = 0;
   size_t items_done_ = 0;

@@ -107,7 +107,7 @@ void FramePipe::refuse(const Message &message, flare_status status, const std::s
 void FramePipe::cancel(const std::string &id, flare_status status, const std::string &reason) {
   const auto found = outgoing_.find(id);
   if (closed_ || found == outgoing_.end()) return;
-  if (!found->second.settlement) found->second.settlement = DownloadService::Settlement{id, status, reason};
+  if (!found->second.settlement) found->second.settlement = ChunkService::Settlement{id, status, reason};
   service_.cancel(id, status, reason);
   // The receiver may have asked for everything already: what is under way must not complete it.
   if (found->second.by_reference) transmit(session_->control(), wire::ChunkRefused{id, status, reason});
@@ -391,9 +391,9 @@ void FramePipe::perform(const PipeHandler::Action &action) {
     outgoing.decided = true;
     if (sent->accepted && !outgoing.by_reference) {
       stats_.bytes_sent += static_cast<int64_t>(outgoing.inlined.size);
-      if (!outgoing.settlement) outgoing.settlement = DownloadService::Settlement{sent->id, FLARE_OK, ""};
+      if (!outgoing.settlement) outgoing.settlement = ChunkService::Settlement{sent->id, FLARE_OK, ""};
     } else if (!sent->accepted && !outgoing.settlement) {
-      outgoing.settlement = DownloadService::Settlement{sent->id, over_.value_or(ending_), sent->reason};
+      outgoing.settlement = ChunkService::Settlement{sent->id, over_.value_or(ending_), sent->reason};
       service_.cancel(sent->id, outgoing.settlement->status, sent->reason);
     }
     const bool settled = outgoing.settlement.has_value();
@@ -407,7 +407,7 @@ void FramePipe::perform(const PipeHandler::Action &action) {
 void FramePipe::settle(const std::string &id) {
   const auto found = outgoing_.find(id);
   if (found == outgoing_.end()) return;
-  const DownloadService::Settlement settlement = *found->second.settlement;
+  const ChunkService::Settlement settlement = *found->second.settlement;
   outgoing_.erase(found);
   listener_->on_settled(id, settlement.status, settlement.reason);
 }

@@ -15,7 +15,7 @@
 #include "pipe/zmq/session.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
-#include "transfer/download_service.h"
+#include "transfer/chunk_service.h"
 #include "transfer/downloader.h"
 
 namespace flare {
@@ -48,7 +48,7 @@ class FramePipe : public Pipe, private LinkListener {
     bool by_reference = false;
     bool lent = false;
     bool decided = false;  // accepted or not: on_accepted was said
-    std::optional<DownloadService::Settlement> settlement;
+    std::optional<ChunkService::Settlement> settlement;
   };
   // A message that came by reference and is being fetched.
   struct Incoming {
@@ -101,7 +101,7 @@ class FramePipe : public Pipe, private LinkListener {
   std::unique_ptr<Session> session_;
   ExchangerSession *exchanger_session_ = nullptr;  // session_, when this is an exchanger's
   PipeHandler handler_;
-  DownloadService service_;
+  ChunkService service_;
   std::map<std::string, Outgoing> outgoing_;
   std::map<std::string, Incoming> incoming_;  // by transaction
   std::map<std::string, Confirm> confirms_;   // by transaction
