@@ -5,6 +5,7 @@
 #include "base/failure.h"
 #include "capi/boundary.h"
 #include "capi/handles.h"
+#include "config/discover.h"
 #include "pipe/metric.h"
 
 using flare::Agent;
@@ -45,7 +46,7 @@ flare_status flare_agent_open(const flare_options *options, flare_agent **agent,
   return guarded(error, [&] {
     required(agent, "agent");
     auto handle = std::make_unique<flare_agent>();
-    handle->agent = Agent::open(flare::resolve(options ? options->values : flare::Options()));
+    handle->agent = Agent::open(flare::resolve_for_agent(options ? options->values : flare::Options()));
     *agent = handle.release();
     return FLARE_OK;
   });

@@ -19,8 +19,8 @@ struct Entry {
 // The one table. Its defaults are those of Settings, which a test compares.
 constexpr Entry kTable[] = {
     {{"url", "",
-      "Where the exchanger is: zmq+ipc:///PATH, zmq+tcp://HOST:PORT or memory://NAME. For an exchanger, where it "
-      "waits for its agent; PORT may be * there."},
+      "Where the exchanger is: zmq+ipc:///PATH, zmq+tcp://HOST:PORT, memory://NAME, or nvflare: for what NVFlare left "
+      "for its trainer. For an exchanger, where it waits for its agent; PORT may be * there."},
      [](std::string_view value, Settings *settings) { settings->url = parse_text(value); }},
     {{"profile", "",
       "The path of a JSON file with an object of option names and values, which count less than the environment. A "

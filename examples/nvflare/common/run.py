@@ -1,0 +1,51 @@
+"""Runs a job of this folder once, in NVFlare's simulator with two sites. With NVFlare's Python:
+
+    run.py JOB WORKSPACE --command "TRAINER ARGUMENT..."    each site runs a trainer, through AgentExecutor
+    run.py JOB WORKSPACE --python                           each site runs the job's client.py, NVFlare's own way
+"""
+import argparse
+import importlib
+import pathlib
+import shlex
+import sys
+
+HERE = pathlib.Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE.parents[2] / "integrations" / "nvflare")]
+
+from agent_executor import AgentExecutor  # noqa: E402
+from metrics_file import MetricsFile  # noqa: E402
+from nvflare.client.config import TransferType  # noqa: E402
+from nvflare.job_config.script_runner import FrameworkType, ScriptRunner  # noqa: E402
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("job")
+    parser.add_argument("workspace", type=pathlib.Path)
+    parser.add_argument("--command")
+    parser.add_argument("--python", action="store_true")
+    parser.add_argument("--argument", action="append", default=[], metavar="NAME=VALUE", help="of AgentExecutor")
+    options = parser.parse_args()
+
+    module = importlib.import_module(f"{options.job}.job")
+    job = module.job(options.workspace.parent)
+    job.to_server(MetricsFile(), id="metrics")
+    # NVFlare asks for the next task every 2 seconds; small examples need not wait for that.
+    job.to_server({"server": {"task_request_interval": 0.1}})
+    if options.python:
+        script = HERE.parent / getattr(module, "CLIENT", options.job) / "client.py"
+        transfer = TransferType(module.TRANSFER)
+        client = ScriptRunner(script=str(script), framework=FrameworkType.NUMPY, params_transfer_type=transfer)
+    else:
+        arguments = dict(text.split("=", 1) for text in options.argument)
+        for name in ("task_timeout", "start_timeout", "stop_grace_period"):
+            if name in arguments:
+                arguments[name] = float(arguments[name])
+        command = shlex.split(options.command) or [""]
+        client = AgentExecutor(command=command, params_transfer_type=module.TRANSFER, **arguments)
+    job.to_clients(client, tasks=module.TASKS)
+    job.simulator_run(str(options.workspace), n_clients=2, threads=2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,942 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An NVFlare executor whose trainer is a program in any language that uses libflare_agent.
+
+    job.to_clients(AgentExecutor(command="/opt/site/train --data /data/site.csv"), tasks=["train"])
+
+One module, the same for NVFlare 2.8 and 2.9, so that FedJob copies it into the job: a site needs nothing but the
+shared library. The wire, the transfer of tensors and liveness are the library's (flare_exchanger.h, by ctypes). Here
+stands NVFlare's side of it, in this order: the library, values, Shareable to task, result to Shareable, the trainer's
+process, the executor. docs/nvflare.md explains the use.
+"""
+import ctypes
+import json
+import math
+import os
+import secrets
+import select
+import shlex
+import shutil
+import signal
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+import weakref
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Union
+
+import numpy as np
+from nvflare.apis.analytix import AnalyticsDataType, TrackConst
+from nvflare.apis.dxo import DXO, DataKind, from_shareable
+from nvflare.apis.event_type import EventType
+from nvflare.apis.executor import Executor
+from nvflare.apis.fl_constant import ReturnCode
+from nvflare.apis.fl_context import FLContext
+from nvflare.apis.shareable import ReservedHeaderKey, Shareable, make_reply
+from nvflare.apis.signal import Signal
+from nvflare.apis.utils.analytix_utils import create_analytic_dxo, send_analytic_dxo
+from nvflare.app_common.app_constant import AppConstants
+
+# ---- The library -----------------------------------------------------------------------------------------------------
+
+OK, TIMEOUT, NOT_FOUND = 0, 1, 4
+STATE_CONNECTING = 0
+HEADERS, BODY, META = 1, 2, 3
+NO_STEP = -1
+
+
+class FlareError(Exception):
+    """What the library, the trainer or its result did wrong, in words for the job's log."""
+
+
+class Tensor(ctypes.Structure):
+    """struct flare_tensor"""
+
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("dtype", ctypes.c_int32),
+        ("ndim", ctypes.c_int32),
+        ("device_type", ctypes.c_int32),
+        ("data", ctypes.c_void_p),
+        ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("strides", ctypes.POINTER(ctypes.c_int64)),
+    ]
+
+
+# The functions in use: result, then parameters. s: text, p: handle or address, P: where a handle or address goes,
+# I: where an int64 goes, D: where a double goes, T: a flare_tensor, i: int32, l: int64, z: size, v: nothing. A last P
+# is the flare_error of functions that have one; those are called by Library.call().
+_PROTOTYPES = """
+flare_error_message s p          flare_error_free v p             flare_status_text s i
+flare_options_new p              flare_options_free v p           flare_options_set i pssP
+flare_exchanger_open i pPP       flare_exchanger_url s p          flare_exchanger_state i p
+flare_exchanger_end i psP        flare_exchanger_abort i psP      flare_exchanger_close v p
+flare_exchanger_next_metric i plPP  flare_exchanger_metric_poll_fd i p
+flare_request_new i psPP         flare_request_free v p           flare_request_shareable p p
+flare_request_set_id i psP       flare_request_set_round i pllP   flare_request_send i pP
+flare_request_wait i plPP        flare_request_poll_fd i p
+flare_reply_free v p             flare_reply_shareable p p
+flare_metric_free v p            flare_metric_type s p            flare_metric_name s p
+flare_metric_value p p           flare_metric_step l p            flare_metric_path s p
+flare_shareable_borrow_tensor i psTP  flare_shareable_copy_bytes i pspzP
+flare_shareable_set_kind i psP   flare_shareable_set_json i pissP flare_shareable_kind s p
+flare_shareable_return_code s p  flare_shareable_section p pi
+flare_value_get_type i p         flare_value_get_int i pI         flare_value_get_double i pD
+flare_value_get_text i pP        flare_value_get_bytes i pPP      flare_value_get_tensor i pT
+flare_value_count z p            flare_value_at i pzPP
+"""
+_TYPES = {
+    "v": None,
+    "s": ctypes.c_char_p,
+    "p": ctypes.c_void_p,
+    "P": ctypes.POINTER(ctypes.c_void_p),
+    "I": ctypes.POINTER(ctypes.c_int64),
+    "D": ctypes.POINTER(ctypes.c_double),
+    "T": ctypes.POINTER(Tensor),
+    "i": ctypes.c_int32,
+    "l": ctypes.c_int64,
+    "z": ctypes.c_size_t,
+}
+
+
+class Library:
+    """libflare_agent.so: its functions as attributes, and call() for those that report errors."""
+
+    def __init__(self, path: str = ""):
+        self._functions = _open_library(path)
+        words = _PROTOTYPES.split()
+        while words:
+            name, result = words.pop(0), words.pop(0)
+            parameters = words.pop(0) if words and not words[0].startswith("flare_") else ""
+            function = getattr(self._functions, name, None)
+            if function is None:
+                raise FlareError(f"the library {self._functions._name} is older than this executor: it has no {name}")
+            function.restype, function.argtypes = _TYPES[result], [_TYPES[letter] for letter in parameters]
+            setattr(self, name, function)
+
+    def call(self, name: str, *arguments) -> int:
+        """Returns FLARE_OK or an expected outcome; failures are raised with the library's words."""
+        error = ctypes.c_void_p()
+        status = getattr(self, name)(*arguments, ctypes.byref(error))
+        if status >= 0:
+            return status
+        text = self.flare_error_message(error) if error else self.flare_status_text(status)
+        self.flare_error_free(error)
+        raise FlareError(text.decode())
+
+    def new(self, name: str, *arguments) -> ctypes.c_void_p:
+        """Calls a function that makes a handle."""
+        handle = ctypes.c_void_p()
+        status = self.call(name, *arguments, ctypes.byref(handle))
+        if status != OK:
+            raise FlareError(self.flare_status_text(status).decode())
+        return handle
+
+
+def _open_library(path: str) -> ctypes.CDLL:
+    by_environment = os.environ.get("FLARE_AGENT_LIBRARY")
+    for chosen, source in ((path, "argument 'library'"), (by_environment, "FLARE_AGENT_LIBRARY")):
+        if chosen:
+            try:
+                return ctypes.CDLL(chosen)
+            except OSError as error:
+                raise FlareError(f"libflare_agent cannot be loaded from {chosen} ({source}): {error}") from error
+    try:
+        return ctypes.CDLL("libflare_agent.so.0")
+    except OSError as error:
+        raise FlareError(
+            f"libflare_agent is not installed on this site ({error}): install it where the loader looks, or name the "
+            "file by the executor's argument 'library' or by the environment variable FLARE_AGENT_LIBRARY"
+        ) from error
+
+
+# ---- Tensors and values ----------------------------------------------------------------------------------------------
+
+_DTYPE_CODES = {"i": 0, "u": 1, "f": 2, "c": 5, "b": 6}  # DLPack's, by numpy's kind
+_OPAQUE = 0x0803
+
+
+def dtype_to_flare(dtype: np.dtype) -> Optional[int]:
+    """None when tensors cannot be of this type."""
+    if dtype.name == "bfloat16":
+        return 0x1004
+    code = _DTYPE_CODES.get(dtype.kind)
+    return None if code is None or dtype.itemsize > 16 else code | dtype.itemsize * 8 << 8
+
+
+def dtype_from_flare(value: int) -> Optional[np.dtype]:
+    """None when numpy has no such type."""
+    if value == 0x1004:
+        try:
+            import ml_dtypes
+
+            return np.dtype(ml_dtypes.bfloat16)
+        except ImportError:
+            return None
+    for kind, code in _DTYPE_CODES.items():
+        if code == value & 0xFF:
+            return np.dtype(np.bool_) if kind == "b" else np.dtype(f"{kind}{value >> 11}")
+    return None
+
+
+def json_or_none(value: Any) -> Optional[str]:
+    """The value as JSON when it is one that a trainer can be told, else None."""
+
+    def plain(other):
+        if isinstance(other, np.generic):
+            return other.item()
+        raise TypeError
+
+    try:
+        return json.dumps(value, default=plain, allow_nan=False)
+    except (TypeError, ValueError):
+        return None
+
+
+class Reply:
+    """A result as the library holds it: lives as long as any array that views it."""
+
+    def __init__(self, library: Library, handle: ctypes.c_void_p):
+        self._library, self.shareable = library, library.flare_reply_shareable(handle)
+        weakref.finalize(self, library.flare_reply_free, handle)
+
+    def section(self, section: int) -> dict:
+        return read_value(self._library, self._library.flare_shareable_section(self.shareable, section), self)
+
+    @property
+    def kind(self) -> str:
+        return self._library.flare_shareable_kind(self.shareable).decode()
+
+    @property
+    def return_code(self) -> str:
+        return self._library.flare_shareable_return_code(self.shareable).decode()
+
+
+def _array(tensor: Tensor, owner: Any) -> Union[np.ndarray, bytes]:
+    """A view of a received tensor. It may be written to, as some filters of NVFlare do: a reply is fetched once, so
+    its memory belongs to nobody else."""
+    shape = tuple(tensor.shape[i] for i in range(tensor.ndim))
+    if tensor.dtype == _OPAQUE:
+        return ctypes.string_at(tensor.data, math.prod(shape)) if tensor.data else b""
+    dtype = dtype_from_flare(tensor.dtype)
+    if dtype is None:
+        raise FlareError(f"numpy has no type for tensors of dtype {tensor.dtype:#06x}: send float32 instead")
+    size = math.prod(shape) * dtype.itemsize
+    if size == 0:
+        return np.empty(shape, dtype)
+    memory = (ctypes.c_char * size).from_address(tensor.data)
+    memory.owner = owner
+    return np.frombuffer(memory, dtype).reshape(shape)
+
+
+def read_value(library: Library, value: ctypes.c_void_p, owner: Any = None) -> Any:
+    """A flare_value as Python has it. Without an owner that keeps its memory, tensors are copied."""
+    number, real, text, size = ctypes.c_int64(), ctypes.c_double(), ctypes.c_void_p(), ctypes.c_void_p()
+    kind = library.flare_value_get_type(value)
+    if kind in (1, 2):
+        library.flare_value_get_int(value, number)
+        return bool(number.value) if kind == 1 else number.value
+    if kind == 3:
+        library.flare_value_get_double(value, real)
+        return real.value
+    if kind == 4:
+        library.flare_value_get_text(value, text)
+        return ctypes.string_at(text.value).decode()
+    if kind in (5, 9):
+        library.flare_value_get_bytes(value, text, size)
+        return ctypes.string_at(text.value, size.value or 0) if text else b""
+    if kind == 8:
+        tensor = Tensor(struct_size=ctypes.sizeof(Tensor))
+        library.flare_value_get_tensor(value, tensor)
+        return _array(tensor, owner) if owner else np.copy(_array(tensor, owner))
+    if kind in (6, 7):
+        entries = []
+        for index in range(library.flare_value_count(value)):
+            key, child = ctypes.c_void_p(), ctypes.c_void_p()
+            library.flare_value_at(value, index, key, child)
+            entries.append((ctypes.string_at(key.value).decode(), read_value(library, child, owner)))
+        return dict(entries) if kind == 7 else [entry for _, entry in entries]
+    return None
+
+
+# ---- Shareable to task -----------------------------------------------------------------------------------------------
+
+WEIGHT_KINDS = (DataKind.WEIGHTS.value, DataKind.WEIGHT_DIFF.value)
+
+
+class Task(NamedTuple):
+    """What a Shareable of NVFlare brings, in the terms of the library."""
+
+    kind: str
+    tensors: Dict[str, np.ndarray]
+    blobs: Dict[str, bytes]
+    values: Dict[str, str]  # other entries of the body, as JSON
+    headers: Dict[str, str]  # as JSON
+    meta: Dict[str, str]  # as JSON
+    paths: Dict[str, tuple]  # where in nested dicts a tensor was, by its name
+
+    @property
+    def round(self) -> int:
+        return int(float(self.headers.get(AppConstants.CURRENT_ROUND, -1)))
+
+    @property
+    def total_rounds(self) -> int:
+        return int(float(self.headers.get(AppConstants.NUM_ROUNDS, -1)))
+
+
+def to_task(shareable: Shareable, list_dtype: str = "float32") -> Task:
+    """Throws FlareError that names the entry which cannot be sent."""
+    headers = dict(shareable.get(ReservedHeaderKey.HEADERS) or {})
+    is_dxo = headers.get(ReservedHeaderKey.CONTENT_TYPE) == "DXO"
+    dxo = from_shareable(shareable) if is_dxo else None
+    kind = str(getattr(dxo.data_kind, "value", dxo.data_kind)) if dxo else ""
+    data = dxo.data if dxo else {key: value for key, value in shareable.items() if not str(key).startswith("__")}
+    if not isinstance(data, dict):
+        raise FlareError(f"the task's {kind} are a {type(data).__name__}, not a dict by name")
+    task = Task(kind, {}, {}, {}, _tellable(headers), _tellable((dxo.meta if dxo else None) or {}), {})
+    _collect(data, (), task, np.dtype(list_dtype))
+    return task
+
+
+def _tellable(entries: Mapping) -> Dict[str, str]:
+    """Without what only NVFlare understands: names with underscores around, and objects that are no JSON."""
+    told = {str(k): json_or_none(v) for k, v in entries.items() if v is not None and not str(k).startswith("__")}
+    return {name: text for name, text in told.items() if text is not None}
+
+
+def _collect(data: Mapping, path: tuple, task: Task, list_dtype: np.dtype) -> None:
+    is_model = task.kind in WEIGHT_KINDS
+    for key, value in data.items():
+        here = path + (key,)
+        name = "/".join(str(part) for part in here)
+        if is_model and isinstance(value, list):  # FedAvg(model={...}) hands its first model out as Python lists
+            try:
+                value = np.array(value, list_dtype)
+            except (TypeError, ValueError) as error:
+                raise FlareError(f"'{name}' is a list, but not one of numbers in equal rows: {error}") from error
+        if isinstance(value, np.ndarray) or (is_model and isinstance(value, (np.generic, float, int))):
+            task.tensors[name] = _sendable(name, np.asarray(value))
+            task.paths[name] = here
+        elif isinstance(value, (bytes, bytearray)):
+            task.blobs[name] = bytes(value)
+            task.paths[name] = here
+        elif not is_model and not path and (text := json_or_none(value)) is not None:
+            task.values[name] = text
+        elif isinstance(value, dict):
+            _collect(value, here, task, list_dtype)
+        elif value is not None:
+            raise FlareError(_not_numpy(name, value))
+
+
+def _not_numpy(name: str, value: Any) -> str:
+    kind = f"{type(value).__module__}.{type(value).__name__}"
+    remedy = ""
+    if kind.startswith("torch."):
+        remedy = ": let the server exchange numpy arrays (server_expected_format=ExchangeFormat.NUMPY)"
+    return f"'{name}' is a {kind}, which only Python can read{remedy}"
+
+
+def _sendable(name: str, array: np.ndarray) -> np.ndarray:
+    """Compact, row-major and in this machine's byte order; the array itself when it is all that."""
+    if dtype_to_flare(array.dtype) is None:
+        raise FlareError(f"'{name}' is an array of {array.dtype}, which tensors cannot hold")
+    return np.asarray(array, array.dtype.newbyteorder("="), order="C")
+
+
+def fill(library: Library, shareable: ctypes.c_void_p, task: Task) -> None:
+    """The tensors are lent, not copied: the caller keeps `task` until the request is done."""
+    if task.kind:
+        library.call("flare_shareable_set_kind", shareable, task.kind.encode())
+    for name, array in task.tensors.items():
+        shape = (ctypes.c_int64 * array.ndim)(*array.shape)
+        tensor = Tensor(ctypes.sizeof(Tensor), dtype_to_flare(array.dtype), array.ndim, 0, array.ctypes.data, shape)
+        library.call("flare_shareable_borrow_tensor", shareable, name.encode(), tensor)
+    for name, blob in task.blobs.items():
+        library.call("flare_shareable_copy_bytes", shareable, name.encode(), blob, len(blob))
+    for section, entries in ((BODY, task.values), (HEADERS, task.headers), (META, task.meta)):
+        for name, text in entries.items():
+            library.call("flare_shareable_set_json", shareable, section, name.encode(), text.encode())
+
+
+# ---- Result to Shareable ---------------------------------------------------------------------------------------------
+
+# The library's own; NVFlare's ClientRunner sets task name, id and cookies of a result itself.
+_LIBRARY_HEADERS = ("job_id", "site_name", "attempt", "reason")
+# A result says about which model and round it is: what the trainer does not say is taken from the task.
+_RETURNED_HEADERS = (
+    AppConstants.CURRENT_ROUND,
+    AppConstants.NUM_ROUNDS,
+    AppConstants.VALIDATE_TYPE,
+    AppConstants.MODEL_OWNER,
+)
+
+
+class Result(NamedTuple):
+    """What a trainer answered."""
+
+    kind: str
+    return_code: str
+    reason: str
+    data: dict
+    headers: dict
+    meta: dict
+
+
+def to_result(reply: Reply, task: Task) -> Result:
+    headers = reply.section(HEADERS)
+    reason = str(headers.get("reason", ""))
+    own = {k: v for k, v in headers.items() if not k.startswith("__") and k not in _LIBRARY_HEADERS}
+    data = reply.section(BODY)
+    for name, path in task.paths.items():  # back into the nested dicts that the model has
+        if len(path) > 1 and name in data:
+            place = data
+            for part in path[:-1]:
+                place = place.setdefault(part, {})
+            place[path[-1]] = data.pop(name)
+        elif len(path) == 1 and path[0] != name and name in data:
+            data[path[0]] = data.pop(name)  # a key that is no text
+    return Result(reply.kind, reply.return_code, reason, data, own, reply.section(META))
+
+
+def at(data: Mapping, path: tuple) -> Any:
+    """The entry of nested dicts, or None."""
+    for part in path:
+        if not isinstance(data, dict) or part not in data:
+            return None
+        data = data[part]
+    return data
+
+
+def problems(result: Result, task: Task) -> List[str]:
+    """What of a trained model does not fit the model of its task, by name; empty when all is well."""
+    if not task.tensors:
+        return []
+    if result.kind not in WEIGHT_KINDS:
+        return [f"the trainer sent {result.kind or 'nothing'} and no model"]
+    found = []
+    for name, expected in task.tensors.items():
+        array = at(result.data, task.paths[name])
+        if not isinstance(array, np.ndarray):
+            found.append(f"tensor '{name}' is missing")
+        elif array.shape != expected.shape:
+            found.append(f"tensor '{name}' has the shape {list(array.shape)}, not {list(expected.shape)}")
+        elif not _is_finite(array):
+            bad = int(array.size - np.count_nonzero(np.isfinite(array)))
+            found.append(f"tensor '{name}' has {bad} of {array.size} elements that are NaN or infinite")
+    return found
+
+
+def _is_finite(array: np.ndarray) -> bool:
+    if array.dtype.kind not in "fc" and array.dtype.name != "bfloat16" or array.size == 0:
+        return True
+    if array.dtype.kind != "f":
+        return bool(np.all(np.isfinite(array)))
+    with np.errstate(invalid="ignore"):
+        return bool(np.isfinite(array.min()) and np.isfinite(array.max()))  # NaN spreads, and no memory is needed
+
+
+def subtract_model(result: Result, task: Task) -> Result:
+    """The same result as differences from the task's model, computed in place."""
+    if more := _count_arrays(result.data) - sum(at(result.data, path) is not None for path in task.paths.values()):
+        raise FlareError(f"{more} tensors of the result are not in the task's model: they have no difference")
+    for name, base in task.tensors.items():
+        array = at(result.data, task.paths[name])
+        if array is None:
+            continue
+        if base.dtype.kind == "b":
+            raise FlareError(f"tensor '{name}' is of bool, which has no difference: use params_transfer_type FULL")
+        difference = np.subtract(array, base, out=array if array.dtype == base.dtype else None)
+        place = at(result.data, task.paths[name][:-1])
+        place[task.paths[name][-1]] = difference
+    return result._replace(kind=DataKind.WEIGHT_DIFF.value)
+
+
+def _count_arrays(data: Any) -> int:
+    if isinstance(data, dict):
+        return sum(_count_arrays(value) for value in data.values())
+    return int(isinstance(data, np.ndarray))
+
+
+def to_shareable(result: Result, task: Task) -> Shareable:
+    if result.kind:
+        shareable = DXO(result.kind, data=result.data, meta=result.meta).to_shareable()
+    else:
+        shareable = make_reply(ReturnCode.OK)
+        shareable.update(result.data)
+    returned = {name: json.loads(task.headers[name]) for name in _RETURNED_HEADERS if name in task.headers}
+    for name, value in {**returned, **result.headers}.items():
+        shareable.set_header(name, value)
+    shareable.set_return_code(result.return_code)
+    return shareable
+
+
+# ---- The trainer's process -------------------------------------------------------------------------------------------
+
+_LOG_TAIL_LINES, _LOG_TAIL_BYTES = 20, 8192
+
+
+def find_program(program: str, folders: List[str]) -> str:
+    """The program's path: looked for in the folders, and by PATH when it is a bare name."""
+    candidates = [os.path.join(folder, program) for folder in folders]  # an absolute path stays what it is
+    for path in candidates:
+        if os.path.isfile(path):
+            if not os.access(path, os.X_OK):
+                raise FlareError(f"the trainer {path} may not be executed: run chmod +x on it")
+            return os.path.abspath(path)
+    found = shutil.which(program) if os.sep not in program else None
+    if not found:
+        looked = " or ".join(sorted(set(os.path.dirname(path) for path in candidates)))
+        also = "" if os.sep in program else " nor in PATH"
+        raise FlareError(f"the trainer '{program}' is not there: it is not in {looked}{also}")
+    return found
+
+
+class TrainerProcess:
+    """A trainer in a session of its own: watched by a descriptor, and surely ended with all it started."""
+
+    def __init__(self, command: List[str], cwd: str, environment: Mapping[str, str], log: str):
+        self.log = log
+        self._lock = threading.Lock()
+        self._status: Optional[int] = None  # as Popen has it, once ended
+        with open(log, "ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.fd = os.pidfd_open(self._process.pid)  # readable once it has ended
+        weakref.finalize(self, os.close, self.fd)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def has_ended(self) -> bool:
+        """Looks; kills what an ended trainer left in its group."""
+        with self._lock:
+            if self._status is None:
+                look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+                if os.waitid(os.P_PID, self.pid, look) is None:
+                    return False
+                self._signal(signal.SIGKILL)  # while its id is still taken, so that no other group can be meant
+                self._status = self._process.wait()
+            return True
+
+    def wait(self, seconds: float) -> bool:
+        poller = select.poll()
+        poller.register(self.fd, select.POLLIN)
+        poller.poll(max(0, seconds) * 1000)
+        return self.has_ended()
+
+    def stop(self, grace: float, term_grace: float) -> None:
+        """Waits for its own end, then asks it to end, then ends it."""
+        if self.wait(grace):
+            return
+        for request, patience in ((signal.SIGTERM, term_grace), (signal.SIGKILL, 60.0)):
+            self._signal(request)
+            if self.wait(patience):
+                return
+
+    def _signal(self, number: int) -> None:
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def how_it_ended(self) -> str:
+        if self._status is None:
+            return "did not end"
+        if self._status >= 0:
+            return f"ended with exit status {self._status}"
+        return f"was ended by signal {-self._status} ({signal.strsignal(-self._status)})"
+
+    def last_words(self) -> str:
+        """The end of its log, to be shown with a failure."""
+        with open(self.log, "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+        return "".join(f"\n  | {line}" for line in lines)
+
+
+def write_profile(path: str, values: Mapping[str, str]) -> None:
+    """Readable by its owner only from the first moment, as the token is in it."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(dict(values), file)
+
+
+# ---- The executor ----------------------------------------------------------------------------------------------------
+
+# NVFlare's Signal is a flag with nothing to wait on: it is looked at 50 times a second.
+_ABORT_LOOK_MS = 20
+_LATE_RESULT_S = 0.1  # a result may still be on its way through the library when its trainer has ended
+_METRICS_PAUSE_S = 0.05
+_TERM_GRACE_S = 5.0
+_ABORT_GRACE_S = 2.0  # NVFlare kills the process of an aborted job itself after some seconds
+
+
+class _Refused(Exception):
+    """A task that has no result: the return code for the server, and words for the log."""
+
+    def __init__(self, return_code: str, reason: str):
+        super().__init__(reason)
+        self.return_code = return_code
+
+
+class AgentExecutor(Executor):
+    def __init__(
+        self,
+        command: Union[str, List[str]],
+        cwd: str = "",
+        environment: Optional[Dict[str, str]] = None,
+        library: str = "",
+        url: str = "",
+        agent_id: str = "agent",
+        train_task_name: str = AppConstants.TASK_TRAIN,
+        evaluate_task_name: str = AppConstants.TASK_VALIDATION,
+        submit_model_task_name: str = AppConstants.TASK_SUBMIT_MODEL,
+        params_exchange_format: str = "numpy",
+        params_transfer_type: str = "FULL",
+        list_dtype: str = "float32",
+        check_results: bool = True,
+        start_timeout: float = 60.0,
+        task_timeout: Optional[float] = None,
+        stop_grace_period: float = 10.0,
+        heartbeat_interval: float = 5.0,
+        heartbeat_timeout: float = 60.0,
+        analytics_event: str = "fed.analytix_log_stats",
+        options: Optional[Dict[str, str]] = None,
+    ):
+        """Runs a trainer at START_RUN, hands it every task, and ends it with the job.
+
+        Args:
+            command: the trainer and its arguments, as a list or in the shell's quoting. A relative path is looked for
+                in cwd and in the job's custom folder, a bare name also in PATH. {SITE_NAME}, {JOB_ID} and {WORKSPACE}
+                are replaced by NVFlare.
+            cwd: where it runs; the job's app folder by default, to which a relative path refers.
+            environment: variables added to those of the site.
+            library: the path of libflare_agent.so; else FLARE_AGENT_LIBRARY, else the loader finds it.
+            url: where trainer and executor meet; a private UNIX socket by default.
+            agent_id: the name of the agent, of its log, and in error messages.
+            train_task_name, evaluate_task_name, submit_model_task_name: which tasks are of these kinds.
+            params_exchange_format: "numpy"; others are refused.
+            params_transfer_type: "FULL", or "DIFF": a trained model is sent as the difference from the task's.
+            list_dtype: of tensors that NVFlare has as Python lists.
+            check_results: refuse trained models with missing, misshaped, NaN or infinite tensors.
+            start_timeout: seconds from the first task until the trainer has connected.
+            task_timeout: seconds that a task may take; None: as long as it wants.
+            stop_grace_period: seconds after the end of the job until a trainer that still runs gets SIGTERM.
+            heartbeat_interval, heartbeat_timeout: seconds; a frozen process is noticed after the timeout.
+            analytics_event: the event that metrics of the trainer are fired as; with "fed." it goes to the server.
+            options: further options of libflare_agent, for both ends.
+        """
+        super().__init__()
+        self.command = command
+        self.cwd = cwd
+        self.environment = environment
+        self.library = library
+        self.url = url
+        self.agent_id = agent_id
+        self.train_task_name = train_task_name
+        self.evaluate_task_name = evaluate_task_name
+        self.submit_model_task_name = submit_model_task_name
+        self.params_exchange_format = params_exchange_format
+        self.params_transfer_type = params_transfer_type
+        self.list_dtype = list_dtype
+        self.check_results = check_results
+        self.start_timeout = start_timeout
+        self.task_timeout = task_timeout
+        self.stop_grace_period = stop_grace_period
+        self.heartbeat_interval = heartbeat_interval
+        self.heartbeat_timeout = heartbeat_timeout
+        self.analytics_event = analytics_event
+        self.options = options
+        self._check_arguments()
+        self._run: Optional["_Run"] = None
+        self._failure = "the job has not started"
+
+    def _check_arguments(self) -> None:
+        def refuse(text: str):
+            raise ValueError(f"AgentExecutor: {text}")
+
+        if not self.command:
+            refuse("command is empty: name the trainer's program")
+        # Enums of NVFlare (ExchangeFormat, TransferType) are taken as well as their texts.
+        self.params_exchange_format = str(getattr(self.params_exchange_format, "value", self.params_exchange_format))
+        self.params_transfer_type = str(getattr(self.params_transfer_type, "value", self.params_transfer_type))
+        if self.params_exchange_format != "numpy":
+            refuse(
+                f"params_exchange_format '{self.params_exchange_format}' cannot be honoured, as only Python can read "
+                "it: use 'numpy', and let the server exchange numpy arrays (server_expected_format)"
+            )
+        if self.params_transfer_type not in ("FULL", "DIFF"):
+            refuse(f"params_transfer_type '{self.params_transfer_type}' is neither 'FULL' nor 'DIFF'")
+
+    def handle_event(self, event_type: str, fl_ctx: FLContext):
+        if event_type == EventType.START_RUN:
+            try:
+                self._run = _Run(self, fl_ctx)
+                self.log_info(fl_ctx, self._run.started)
+            except (FlareError, OSError, ValueError) as error:
+                # The first task is answered with it: a panic here would leave the server waiting for this site.
+                self._failure = str(error)
+                self.log_error(fl_ctx, f"the trainer was not started: {error}")
+        elif event_type == EventType.ABOUT_TO_END_RUN and self._run:
+            run, self._run, self._failure = self._run, None, "the job is over"
+            self.log_info(fl_ctx, run.close())
+
+    def execute(self, task_name: str, shareable: Shareable, fl_ctx: FLContext, abort_signal: Signal) -> Shareable:
+        begin = time.monotonic()
+        try:
+            if not self._run:
+                raise _Refused(ReturnCode.EXECUTION_EXCEPTION, self._failure)
+            result = self._run.serve(task_name, shareable, fl_ctx, abort_signal)
+            spent = (time.monotonic() - begin) * 1000
+            self._run.spent_ms.append(spent)
+            kind = result.get("DXO", {}).get("kind", "no DXO")
+            self.log_info(fl_ctx, f"task {task_name}: {result.get_return_code()} ({kind}) after {spent:.1f} ms")
+            return result
+        except _Refused as refused:
+            self.log_error(fl_ctx, f"task {task_name}: {refused}")
+            return make_reply(refused.return_code, {"reason": str(refused)})
+
+
+class _Run:
+    """What lives from START_RUN to the end of the job: exchanger, trainer, and the thread that attends to both."""
+
+    def __init__(self, executor: AgentExecutor, fl_ctx: FLContext):
+        self._executor = executor
+        self._engine = fl_ctx.get_engine()
+        self._library = Library(executor.library)
+        self.spent_ms: List[float] = []
+        self._aborted = False
+        self._folder = tempfile.mkdtemp(prefix="flare-")  # short, as paths of UNIX sockets must be
+        self._exchanger: Optional[ctypes.c_void_p] = None
+        self._trainer: Optional[TrainerProcess] = None
+        try:
+            options = self._options(fl_ctx)
+            self._exchanger = self._open_exchanger(options)
+            self._trainer = self._launch(options, fl_ctx)
+        except BaseException:
+            self._release()
+            raise
+        self._stop_pipe = os.pipe()  # written to when the attendant shall leave
+        self._attendant = threading.Thread(target=self._attend, name="flare-attendant", daemon=True)
+        self._attendant.start()
+        self.started = f"trainer {self._trainer.pid} runs; its output goes to {self._trainer.log}"
+
+    # -- start and end
+
+    def _options(self, fl_ctx: FLContext) -> Dict[str, str]:
+        executor = self._executor
+        return {
+            "url": executor.url or f"zmq+ipc://{self._folder}/agent.sock",
+            "agent_id": executor.agent_id,
+            "site": fl_ctx.get_identity_name(),
+            "job_id": str(fl_ctx.get_job_id()),
+            "token": secrets.token_hex(16),
+            "train_task_name": executor.train_task_name,
+            "evaluate_task_name": executor.evaluate_task_name,
+            "submit_model_task_name": executor.submit_model_task_name,
+            "heartbeat_interval": str(executor.heartbeat_interval),
+            "heartbeat_timeout": str(executor.heartbeat_timeout),
+            **{name: str(value) for name, value in (executor.options or {}).items()},
+        }
+
+    def _open_exchanger(self, options: Dict[str, str]) -> ctypes.c_void_p:
+        library, handle = self._library, self._library.flare_options_new()
+        try:
+            for name, value in {**options, "close_timeout": "1"}.items():  # the trainer has ended before the close
+                library.call("flare_options_set", handle, name.encode(), value.encode())
+            exchanger = library.new("flare_exchanger_open", handle)
+        finally:
+            library.flare_options_free(handle)
+        options["url"] = library.flare_exchanger_url(exchanger).decode()  # with the real port
+        return exchanger
+
+    def _launch(self, options: Dict[str, str], fl_ctx: FLContext) -> TrainerProcess:
+        executor, job_id = self._executor, fl_ctx.get_job_id()
+        workspace = self._engine.get_workspace()
+        app = workspace.get_app_dir(job_id)
+        cwd = os.path.abspath(os.path.join(app, executor.cwd))
+        command = executor.command
+        command = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]
+        command[0] = find_program(command[0], [cwd, workspace.get_app_custom_dir(job_id)])
+        profile = os.path.join(self._folder, "profile.json")
+        write_profile(profile, options)
+        # Without what a launcher above us may have said to its own trainer.
+        mine = ("FLARE_AGENT_LIBRARY", "FLARE_AGENT_LIBRARY_PATH", "FLARE_AGENT_LIB_DIR")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("FLARE_AGENT_") or k in mine}
+        environment.update(executor.environment or {})
+        environment["FLARE_AGENT_PROFILE"] = profile
+        environment.update({f"FLARE_AGENT_{k.upper()}": v for k, v in options.items() if k != "token"})
+        log = os.path.join(workspace.get_run_dir(job_id), f"trainer_{executor.agent_id}.log")
+        return TrainerProcess(command, cwd, environment, log)
+
+    def close(self) -> str:
+        """Ends the trainer in order and returns a line for the log."""
+        name = "flare_exchanger_abort" if self._aborted else "flare_exchanger_end"
+        try:
+            self._library.call(name, self._exchanger, b"a task was aborted" if self._aborted else b"end of job")
+        except FlareError:
+            pass  # nobody is there to be told; the trainer is ended by signals
+        grace, term_grace = self._executor.stop_grace_period, _TERM_GRACE_S
+        if self._aborted:
+            grace, term_grace = min(grace, _ABORT_GRACE_S), _ABORT_GRACE_S
+        self._trainer.stop(grace, term_grace)
+        os.write(self._stop_pipe[1], b"x")
+        self._attendant.join(10)
+        for fd in self._stop_pipe:
+            os.close(fd)
+        self._release()
+        text = f"trainer {self._trainer.pid} {self._trainer.how_it_ended()}"
+        if len(self.spent_ms) > 1:  # the first one waits for the trainer to start
+            text += f"; median task {statistics.median(self.spent_ms[1:]):.2f} ms of {len(self.spent_ms) - 1}"
+        return text
+
+    def _release(self) -> None:
+        if self._trainer:
+            self._trainer.stop(0, _TERM_GRACE_S)
+        self._library.flare_exchanger_close(self._exchanger)
+        self._exchanger = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    # -- metrics, and a trainer that ends between two tasks
+
+    def _attend(self) -> None:
+        poller = select.poll()
+        metrics = self._library.flare_exchanger_metric_poll_fd(self._exchanger)
+        for fd in (metrics, self._trainer.fd, self._stop_pipe[0]):
+            poller.register(fd, select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poller.poll()}
+            if metrics in ready:
+                # Firing events is slow, and Python does one thing at a time: a result that comes right after its
+                # metrics goes first.
+                select.select([self._stop_pipe[0]], [], [], _METRICS_PAUSE_S)
+                if not self._relay_metrics():
+                    poller.unregister(metrics)  # the session is over
+            if self._trainer.fd in ready:
+                poller.unregister(self._trainer.fd)
+                self._say_that_it_ended()
+            if self._stop_pipe[0] in ready:
+                self._relay_metrics()
+                return
+
+    def _say_that_it_ended(self) -> None:
+        self._trainer.has_ended()
+        with self._engine.new_context() as fl_ctx:
+            self._executor.log_info(fl_ctx, f"trainer {self._trainer.pid} {self._trainer.how_it_ended()}")
+
+    def _relay_metrics(self) -> bool:
+        """Fires what has arrived; False when no more can come."""
+        library, handle = self._library, ctypes.c_void_p()
+        while True:
+            status = library.flare_exchanger_next_metric(self._exchanger, 0, handle, None)
+            if status != OK:
+                return status == TIMEOUT
+            try:
+                self._fire_metric(handle)
+            except Exception as error:  # a metric must not end the job
+                with self._engine.new_context() as fl_ctx:
+                    self._executor.log_warning(fl_ctx, f"a metric was dropped: {error}")
+            finally:
+                library.flare_metric_free(handle)
+
+    def _fire_metric(self, metric: ctypes.c_void_p) -> None:
+        library, more = self._library, {}
+        name, kind = library.flare_metric_name(metric).decode(), library.flare_metric_type(metric).decode()
+        if kind not in AnalyticsDataType.__members__:
+            raise FlareError(f"'{name}' is of the type {kind}, which this NVFlare does not have")
+        if (step := library.flare_metric_step(metric)) != NO_STEP:
+            more[TrackConst.GLOBAL_STEP_KEY] = step
+        if path := library.flare_metric_path(metric).decode():
+            more[TrackConst.PATH_KEY] = path
+        value = read_value(library, library.flare_metric_value(metric))
+        dxo = create_analytic_dxo(tag=name, value=value, data_type=AnalyticsDataType[kind], **more)
+        event = self._executor.analytics_event
+        with self._engine.new_context() as fl_ctx:
+            send_analytic_dxo(self._executor, dxo, fl_ctx, event, fire_fed_event=event.startswith("fed."))
+
+    # -- tasks
+
+    def serve(self, task_name: str, shareable: Shareable, fl_ctx: FLContext, abort_signal: Signal) -> Shareable:
+        try:
+            task = to_task(shareable, self._executor.list_dtype)
+            request = self._library.new("flare_request_new", self._exchanger, task_name.encode())
+        except (FlareError, ValueError) as error:
+            raise _Refused(ReturnCode.BAD_TASK_DATA, str(error)) from error
+        try:
+            if self._trainer.has_ended():
+                raise FlareError(f"the trainer {self._trainer.how_it_ended()} before this task")
+            self._send(request, task, shareable)
+            reply = self._wait(request, abort_signal)
+        except FlareError as error:
+            raise _Refused(ReturnCode.EXECUTION_EXCEPTION, self._with_last_words(str(error))) from error
+        finally:
+            self._library.flare_request_free(request)  # no lent tensor is read after this
+        return self._finish(task_name, task, reply)
+
+    def _send(self, request: ctypes.c_void_p, task: Task, shareable: Shareable) -> None:
+        library = self._library
+        fill(library, library.flare_request_shareable(request), task)
+        if task_id := shareable.get_header(ReservedHeaderKey.TASK_ID):
+            library.call("flare_request_set_id", request, str(task_id).encode())
+        library.call("flare_request_set_round", request, task.round, task.total_rounds)
+        library.call("flare_request_send", request)
+
+    def _wait(self, request: ctypes.c_void_p, abort_signal: Signal) -> Reply:
+        """Until the result is there, or never will be."""
+        executor, begin = self._executor, time.monotonic()
+        poller = select.poll()
+        poller.register(self._library.flare_request_poll_fd(request), select.POLLIN)
+        poller.register(self._trainer.fd, select.POLLIN)
+        connected = False
+        while not abort_signal.triggered:
+            ready = {fd for fd, _ in poller.poll(_ABORT_LOOK_MS)}
+            late = 1000 * _LATE_RESULT_S if self._trainer.fd in ready else 0
+            if reply := self._take(request, int(late)):
+                return reply
+            if self._trainer.fd in ready and self._trainer.has_ended():
+                raise FlareError(f"the trainer {self._trainer.how_it_ended()} without a result")
+            waited = time.monotonic() - begin
+            connected = connected or self._library.flare_exchanger_state(self._exchanger) != STATE_CONNECTING
+            if not connected and waited > executor.start_timeout:
+                raise FlareError(f"the trainer runs, but did not connect within {executor.start_timeout:g} s")
+            if executor.task_timeout and waited > executor.task_timeout:
+                raise FlareError(f"no result within {executor.task_timeout:g} s (task_timeout)")
+        self._aborted = True
+        raise _Refused(ReturnCode.TASK_ABORTED, "NVFlare aborted the task")
+
+    def _take(self, request: ctypes.c_void_p, timeout_ms: int) -> Optional[Reply]:
+        handle = ctypes.c_void_p()
+        status = self._library.call("flare_request_wait", request, timeout_ms, handle)
+        if status == TIMEOUT:
+            return None
+        if status != OK:
+            raise FlareError(self._library.flare_status_text(status).decode())
+        return Reply(self._library, handle)
+
+    def _finish(self, task_name: str, task: Task, reply: Reply) -> Shareable:
+        executor = self._executor
+        try:
+            result = to_result(reply, task)
+            if result.return_code != ReturnCode.OK:
+                raise _Refused(result.return_code, f"the trainer answered {result.return_code}: {result.reason}")
+            if task_name == executor.train_task_name and executor.check_results:
+                if found := problems(result, task):
+                    raise FlareError("the result does not fit the model: " + "; ".join(found[:10]))
+            if executor.params_transfer_type == "DIFF" and result.kind == DataKind.WEIGHTS.value:
+                if task_name == executor.train_task_name:
+                    result = subtract_model(result, task)
+            return to_shareable(result, task)
+        except (FlareError, ValueError) as error:
+            raise _Refused(ReturnCode.EXECUTION_RESULT_ERROR, str(error)) from error
+
+    def _with_last_words(self, reason: str) -> str:
+        words = self._trainer.last_words()
+        return f"{reason}; the last lines of {self._trainer.log}:{words}" if words else f"{reason}; it wrote nothing"

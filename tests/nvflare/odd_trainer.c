@@ -1,0 +1,110 @@
+/*
+ * odd_trainer.c - a trainer that does what a test asks for:
+ *
+ *   echo     answers every task with the tensors it brought, and logs a metric of each type in use
+ *   add      the same with 1 added to every float32 element
+ *   nan, short, less    echo, but the first tensor has a NaN, one element less, or is not there
+ *   fail     answers every task with a failure
+ *   quit     says why and exits with 3 before it opens an agent
+ *   crash    writes a line and aborts in the middle of the first task; with a child that would go on
+ *   killed   is killed in the middle of the first task
+ *   leave    answers one task and exits with 0
+ *   hang     never answers, and ignores SIGTERM; with a child that does so too
+ *   stranger never opens an agent, and ignores SIGTERM
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <flare_agent.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_ELEMENTS = 1 << 24 };
+
+static const char *mode;
+static int is(const char *name) { return strcmp(mode, name) == 0; }
+
+static void sleep_for_ever(void) {
+  (void)signal(SIGTERM, SIG_IGN);
+  for (;;) (void)pause();
+}
+
+static void start_child(void) {
+  if (fork() == 0) sleep_for_ever();
+}
+
+/* Copies a tensor into the result, changed as the mode says. */
+static flare_status put(flare_shareable *reply, size_t index, const char *name, flare_tensor tensor,
+                        flare_error **error) {
+  static float elements[MAX_ELEMENTS];
+  size_t count = 1;
+  int64_t shorter = 0;
+  for (int32_t i = 0; i < tensor.ndim; i++) count *= (size_t)tensor.shape[i];
+  if (index == 0 && is("less")) return FLARE_OK;
+  if (tensor.dtype == FLARE_FLOAT32 && count > 0 && count <= MAX_ELEMENTS) {
+    memcpy(elements, tensor.data, count * sizeof *elements);
+    for (size_t i = 0; i < count && is("add"); i++) elements[i] += 1;
+    if (index == 0 && is("nan")) elements[count - 1] = NAN;
+    tensor.data = elements;
+  }
+  if (index == 0 && is("short")) {
+    shorter = (int64_t)count - 1;
+    tensor.ndim = 1;
+    tensor.shape = &shorter;
+  }
+  return flare_shareable_copy_tensor(reply, name, &tensor, error);
+}
+
+static flare_status answer(flare_agent *agent, flare_task *task, flare_result *result, flare_error **error) {
+  const flare_shareable *model = flare_task_shareable(task);
+  flare_shareable *reply = flare_result_shareable(result);
+  flare_status status = FLARE_OK;
+  if (is("crash")) {
+    (void)fprintf(stderr, "out of luck in round %d\n", (int)flare_task_round(task));
+    abort();
+  }
+  if (is("killed")) (void)raise(SIGKILL);
+  if (is("hang")) sleep_for_ever();
+  if (is("fail")) return flare_task_fail(task, "EXECUTION_EXCEPTION", "the data set is empty", error);
+  for (size_t i = 0; status == FLARE_OK && i < flare_shareable_tensor_count(model); i++) {
+    const char *name = "";
+    flare_tensor tensor = FLARE_TENSOR_INIT;
+    status = flare_shareable_tensor_at(model, i, &name, &tensor);
+    if (status == FLARE_OK) status = put(reply, i, name, tensor, error);
+  }
+  if (status == FLARE_OK) status = flare_shareable_set_metric(reply, "accuracy", 0.5, error);
+  if (status == FLARE_OK) status = flare_shareable_set_steps(reply, 7, error);
+  if (status == FLARE_OK) status = flare_agent_log_scalar(agent, "loss", 0.25, flare_task_round(task), error);
+  if (status == FLARE_OK)
+    status = flare_agent_log_json(agent, "SCALARS", "both", "{\"a\": 1, \"b\": 2.5}", FLARE_NO_STEP, NULL, error);
+  return status == FLARE_OK ? flare_result_finish(result, FLARE_WAIT_FOREVER, error) : status;
+}
+
+int main(int argc, char **argv) {
+  flare_agent *agent = NULL;
+  flare_error *error = NULL;
+  mode = argc > 1 ? argv[1] : "echo";
+  if (is("quit")) {
+    (void)fprintf(stderr, "no GPU here\n");
+    return 3;
+  }
+  if (is("stranger")) sleep_for_ever();
+  if (is("crash") || is("hang")) start_child();
+  flare_status status = flare_agent_open(NULL, &agent, &error);
+  while (status == FLARE_OK) {
+    flare_task *task = NULL;
+    flare_result *result = NULL;
+    status = flare_agent_next_task(agent, FLARE_WAIT_FOREVER, &task, &error);
+    if (status == FLARE_OK) status = flare_result_new(task, &result, &error);
+    if (status == FLARE_OK) status = answer(agent, task, result, &error);
+    flare_result_free(result);
+    flare_task_free(task);
+    if (status == FLARE_OK && is("leave")) break;
+  }
+  if (status < 0) (void)fprintf(stderr, "%s\n", flare_error_message(error));
+  flare_error_free(error);
+  flare_agent_close(agent);
+  return status < 0;
+}
