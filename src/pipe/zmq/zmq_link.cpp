@@ -31,8 +31,7 @@ void add_frames(const wire::Envelope &envelope, const Bytes &payload, bool lent,
   if (payload.size > 0) parts->push_back(to_message(payload, lent));
 }
 
-void receive(const Connection &from, ZmqSocket::Parts parts, size_t first, const Limits &limits,
-             LinkListener *listener) {
+void receive(const Connection &from, ZmqSocket::Parts parts, size_t first, Limits limits, LinkListener *listener) {
   const size_t count = parts.size() - first;
   if (count < 1 || count > 2) {
     listener->on_bad_frame(from, "a message of " + std::to_string(count) + " frames");
@@ -41,11 +40,7 @@ void receive(const Connection &from, ZmqSocket::Parts parts, size_t first, const
   wire::Envelope envelope;
   try {
     const zmq::message_t &frame = parts[first];
-    const size_t most = listener->max_envelope_bytes(from);
-    if (frame.size() > most) {
-      throw Failure(FLARE_TOO_LARGE, "an envelope of " + std::to_string(frame.size()) + " bytes where " +
-                                         std::to_string(most) + " are allowed");
-    }
+    limits.max_envelope_bytes = listener->max_envelope_bytes(from);
     envelope = wire::decode(frame.data(), frame.size(), limits);
   } catch (const std::exception &failure) {  // a Failure, or no memory for what it announces
     listener->on_bad_frame(from, failure.what());
@@ -91,6 +86,7 @@ class ZmqLink : public Link {
   Address address_;
   Settings settings_;
   Loop *loop_;
+  zmq::context_t context_;
 
  private:
   // libzmq (seen with 4.3.4) waits for ever when a connection with frames under way is given up by both ends at once.
@@ -105,9 +101,6 @@ class ZmqLink : public Link {
       // No thread to be had; the context ended in the task's destructor.
     }
   }
-
- protected:
-  zmq::context_t context_;
 };
 
 class AgentLink : public ZmqLink {
