@@ -204,7 +204,8 @@ FLARE_API flare_status flare_value_get_int(const flare_value *value, int64_t *ou
 FLARE_API flare_status flare_value_get_double(const flare_value *value, double *out) FLARE_NOEXCEPT;
 /** TEXT, or the readable type name of an OPAQUE; FLARE_NOT_FOUND for other types. */
 FLARE_API flare_status flare_value_get_text(const flare_value *value, const char **out) FLARE_NOEXCEPT;
-/** The content of BYTES and OPAQUE; FLARE_NOT_FOUND for other types. */
+/** The content of BYTES, OPAQUE and TEXT, whose length is the only way to see a NUL that a peer put inside;
+ *  FLARE_NOT_FOUND for other types. */
 FLARE_API flare_status flare_value_get_bytes(const flare_value *value, const void **data, size_t *size) FLARE_NOEXCEPT;
 /** TENSOR; FLARE_NOT_FOUND for other types. `out->struct_size` must be set. */
 FLARE_API flare_status flare_value_get_tensor(const flare_value *value, flare_tensor *out) FLARE_NOEXCEPT;
@@ -244,7 +245,7 @@ FLARE_API flare_status flare_shareable_find_tensor(const flare_shareable *sharea
                                                    flare_tensor *tensor) FLARE_NOEXCEPT;
 /** Copies a tensor into your memory of `count` elements of `dtype`. FLARE_NOT_FOUND: no such tensor (with an
  *  error that lists the names, as a misspelt name is a mistake). FLARE_INVALID_ARGUMENT: another dtype or
- *  another number of elements. */
+ *  another number of elements. `out` may be NULL when `count` is 0. */
 FLARE_API FLARE_MUST_USE flare_status flare_shareable_read_tensor(const flare_shareable *shareable, const char *name,
                                                                   flare_dtype dtype, void *out, size_t count,
                                                                   flare_error **error) FLARE_NOEXCEPT;
@@ -414,6 +415,23 @@ FLARE_API FLARE_MUST_USE flare_status flare_agent_log_json(flare_agent *agent, c
                                                            const char *json, int64_t step, const char *path,
                                                            flare_error **error) FLARE_NOEXCEPT;
 
+typedef struct flare_log_record flare_log_record;
+typedef int32_t flare_log_level;
+enum { FLARE_LOG_DEBUG = 1, FLARE_LOG_INFO = 2, FLARE_LOG_WARN = 3, FLARE_LOG_ERROR = 4 };
+
+/** The next record of the library's own log, for a program that writes a log itself: those of the option log_level
+ *  and above, in order, whatever log_file is (`none`: they go nowhere else). The last 1,000 unread ones are kept;
+ *  a record says how many were lost. FLARE_STOPPED: this agent was stopped and all is read. */
+FLARE_API FLARE_MUST_USE flare_status flare_agent_next_log_record(flare_agent *agent, int64_t timeout_ms,
+                                                                  flare_log_record **record,
+                                                                  flare_error **error) FLARE_NOEXCEPT;
+/** For flare_agent_next_log_record(); -1 for NULL. */
+FLARE_API int flare_agent_log_poll_fd(const flare_agent *agent) FLARE_NOEXCEPT;
+FLARE_API void flare_log_record_free(flare_log_record *record) FLARE_NOEXCEPT;
+FLARE_API flare_log_level flare_log_record_level(const flare_log_record *record) FLARE_NOEXCEPT;
+/** One line, in English. Never NULL; empty for NULL. */
+FLARE_API const char *flare_log_record_text(const flare_log_record *record) FLARE_NOEXCEPT;
+
 /* ---- Task ------------------------------------------------------------------------------------------------ */
 
 typedef int32_t flare_task_kind;
@@ -476,7 +494,8 @@ enum {
  *  FLARE_STOPPED: it will not get there; the error says why. FLARE_INVALID_STATE: not submitted. */
 FLARE_API FLARE_MUST_USE flare_status flare_result_wait(flare_result *result, flare_level level, int64_t timeout_ms,
                                                         flare_error **error) FLARE_NOEXCEPT;
-/** Submits and waits until delivered: the two calls in one, with the errors of both. */
+/** Submits and waits until delivered: the two calls in one, with the errors of both. FLARE_ENDED, although it is no
+ *  failure elsewhere, means here that the job ended before the result was safe. */
 FLARE_API FLARE_MUST_USE flare_status flare_result_finish(flare_result *result, int64_t timeout_ms,
                                                           flare_error **error) FLARE_NOEXCEPT;
 /** Gives a submitted result up: receivers are told, waits return FLARE_ABORTED. Nothing happens when it is

@@ -421,6 +421,12 @@ class Task {
 
 class Tasks;
 
+/** What the library says about itself. */
+struct LogRecord {
+  flare_log_level level; /**< FLARE_LOG_DEBUG to FLARE_LOG_ERROR */
+  std::string text;      /**< one line */
+};
+
 class Agent {
  public:
   /** Without options the environment decides (FLARE_AGENT_*). Does not wait for the peer. */
@@ -468,6 +474,17 @@ class Agent {
     call(flare_agent_log_json, handle(), type.c_str(), name.c_str(), json.c_str(), step,
          path.empty() ? nullptr : path.c_str());
   }
+  /** A record of the library's own log; none when none came in time, or this agent was stopped. */
+  std::optional<LogRecord> next_log_record(std::chrono::milliseconds timeout) {
+    flare_log_record *record = nullptr;
+    flare_error *error = nullptr;
+    const flare_status status = flare_agent_next_log_record(handle(), timeout.count(), &record, &error);
+    if (status == FLARE_TIMEOUT || status == FLARE_STOPPED) return std::nullopt;
+    if (status != FLARE_OK) detail::raise(status, error);
+    const detail::Handle<flare_log_record, flare_log_record_free> owner(record);
+    return LogRecord{flare_log_record_level(record), flare_log_record_text(record)};
+  }
+  int log_poll_fd() const noexcept { return flare_agent_log_poll_fd(handle()); }
   int poll_fd() const noexcept { return flare_agent_poll_fd(handle()); }
   flare_agent *handle() const noexcept { return handle_.get(); }
 

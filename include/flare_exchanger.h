@@ -54,7 +54,8 @@ FLARE_API FLARE_MUST_USE flare_status flare_exchanger_abort(flare_exchanger *exc
                                                             flare_error **error) FLARE_NOEXCEPT;
 /** Makes every present and later wait return FLARE_STOPPED at once. Callable from any thread. */
 FLARE_API void flare_exchanger_stop(flare_exchanger *exchanger) FLARE_NOEXCEPT;
-/** Ends the job if it was not ended, waits for the agent to hear it for at most close_timeout, and releases. */
+/** Ends the job if it was not ended, waits for the agent to hear it for at most close_timeout, and releases. Without
+ *  an agent it returns at once. */
 FLARE_API void flare_exchanger_close(flare_exchanger *exchanger) FLARE_NOEXCEPT;
 
 /* ---- Request: a task on its way -------------------------------------------------------------------------- */
@@ -62,8 +63,8 @@ FLARE_API void flare_exchanger_close(flare_exchanger *exchanger) FLARE_NOEXCEPT;
 /** A task to be filled and sent. `task_name` is FLARE's name of it, for example "train". */
 FLARE_API FLARE_MUST_USE flare_status flare_request_new(flare_exchanger *exchanger, const char *task_name,
                                                         flare_request **request, flare_error **error) FLARE_NOEXCEPT;
-/** Before send: drops it. After send: a request without a reply is aborted (the agent is told); borrowed tensors
- *  are waited for. */
+/** Before send: drops it. After send: a request without a reply is aborted (the agent is told), which gives borrowed
+ *  tensors back at once; with a reply nothing reads them any more. It never waits for the peer. */
 FLARE_API void flare_request_free(flare_request *request) FLARE_NOEXCEPT;
 /** What the task brings, to be filled before the send. NULL for NULL. */
 FLARE_API flare_shareable *flare_request_shareable(flare_request *request) FLARE_NOEXCEPT;

@@ -4,7 +4,7 @@
  *   digits_trainer_c DATA.csv SITES
  *
  * Which job this is and where its peer waits, the library finds in the environment (FLARE_AGENT_*). Taking part in
- * the job is what stands between the two marked lines, about 20 lines of code; the network is in mlp.c.
+ * the job is what stands between the two marked lines, 20 lines of code; the network is in mlp.c.
  */
 #include <flare_agent.h>
 #include <stdio.h>
@@ -22,6 +22,7 @@ enum { LOCAL_EPOCHS = 2 };
   } while (0)
 
 typedef struct trainer {
+  flare_agent *agent;
   digits data;
   mlp received; /* the shared model, as the last task brought it */
   mlp local;    /* what training made of it here; at first the start values */
@@ -67,19 +68,16 @@ static void give_up(flare_task *task, flare_status status, flare_error **error) 
 
 /* ==== federation: from here ==================================================================================== */
 
-static flare_status answer(trainer *me, flare_agent *agent, flare_task *task, flare_result *result,
-                           flare_error **error) {
+static flare_status answer(trainer *me, flare_task *task, flare_result *result, flare_error **error) {
   const flare_task_kind kind = flare_task_get_kind(task);
-  const int64_t round = flare_task_round(task);
   flare_shareable *reply = flare_result_shareable(result);
   if (kind == FLARE_TASK_OTHER) return flare_task_fail(task, "TASK_UNSUPPORTED", "not a task of this trainer", error);
   if (kind != FLARE_TASK_SUBMIT_MODEL) {
     TRY(read_model(flare_task_shareable(task), &me->received, error));
     TRY(flare_shareable_set_metric(reply, "accuracy", accuracy(me), error));
-    TRY(flare_agent_log_scalar(agent, "accuracy", accuracy(me), round, error));
   }
   if (kind == FLARE_TASK_TRAIN) {
-    TRY(flare_agent_log_scalar(agent, "loss", train(me), round, error));
+    TRY(flare_agent_log_scalar(me->agent, "loss", train(me), flare_task_round(task), error));
     TRY(flare_shareable_set_steps(reply, (int64_t)me->data.train.count, error));
   }
   if (kind != FLARE_TASK_VALIDATE) TRY(write_model(reply, &me->local, error));
@@ -87,12 +85,12 @@ static flare_status answer(trainer *me, flare_agent *agent, flare_task *task, fl
 }
 
 /* Answers tasks until no more will come, and returns why. What goes wrong with a task ends that task only. */
-static flare_status serve(trainer *me, flare_agent *agent, flare_error **error) {
+static flare_status serve(trainer *me, flare_error **error) {
   for (flare_task *task = NULL;; flare_task_free(task)) {
     flare_result *result = NULL;
-    TRY(flare_agent_next_task(agent, FLARE_WAIT_FOREVER, &task, error));
+    TRY(flare_agent_next_task(me->agent, FLARE_WAIT_FOREVER, &task, error));
     flare_status status = flare_result_new(task, &result, error);
-    if (status == FLARE_OK) status = answer(me, agent, task, result, error);
+    if (status == FLARE_OK) status = answer(me, task, result, error);
     if (status != FLARE_OK) give_up(task, status, error);
     flare_result_free(result);
   }
@@ -101,10 +99,10 @@ static flare_status serve(trainer *me, flare_agent *agent, flare_error **error) 
 /* ==== federation: to here ====================================================================================== */
 
 /* The session knows which site this is, and that decides about the data. */
-static int load_data(trainer *me, const char *path, flare_agent *agent, const char *sites) {
+static int load_data(trainer *me, const char *path, const char *sites) {
   char reason[256] = "its name must be site-1, site-2 or the like";
   const char *site = "";
-  (void)flare_agent_info(agent, "site", &site);
+  (void)flare_agent_info(me->agent, "site", &site);
   const int index = digits_site_index(site);
   if (index >= 0 && digits_load(&me->data, path, index, atoi(sites), reason, sizeof reason) == 0) return 1;
   (void)fprintf(stderr, "site \"%s\": %s\n", site, reason);
@@ -113,18 +111,17 @@ static int load_data(trainer *me, const char *path, flare_agent *agent, const ch
 
 int main(int argc, char **argv) {
   static trainer me;
-  flare_agent *agent = NULL;
   flare_error *error = NULL;
   if (argc != 3) {
     (void)fprintf(stderr, "usage: %s DATA.csv SITES\n", argv[0]);
     return 1;
   }
   mlp_init(&me.local);
-  flare_status status = flare_agent_open(NULL, &agent, &error);
-  if (status == FLARE_OK) status = flare_agent_wait_connected(agent, FLARE_WAIT_FOREVER, &error);
-  if (status == FLARE_OK && load_data(&me, argv[1], agent, argv[2])) status = serve(&me, agent, &error);
+  flare_status status = flare_agent_open(NULL, &me.agent, &error);
+  if (status == FLARE_OK) status = flare_agent_wait_connected(me.agent, FLARE_WAIT_FOREVER, &error);
+  if (status == FLARE_OK && load_data(&me, argv[1], argv[2])) status = serve(&me, &error);
   if (status != FLARE_OK && status != FLARE_ENDED) complain(status, &error);
-  flare_agent_close(agent);
+  flare_agent_close(me.agent);
   digits_free(&me.data);
   return status == FLARE_ENDED ? 0 : 1;
 }

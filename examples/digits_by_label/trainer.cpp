@@ -73,7 +73,6 @@ void answer(Trainer &me, flare::Agent &agent, flare::Task &task) {
   if (task.kind() != FLARE_TASK_SUBMIT_MODEL) {
     for (const mlp_tensor &to : tensors(me.received)) task.data().read(to.name, to.values, to.count);
     result.metric("accuracy", me.accuracy());
-    agent.log_scalar("accuracy", me.accuracy(), task.round());
   }
   if (task.kind() == FLARE_TASK_TRAIN) {
     agent.log_scalar("loss", me.train(), task.round());

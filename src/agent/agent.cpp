@@ -104,6 +104,7 @@ void Agent::stop() {
     if (const auto raised = flag.lock()) raised->store(true);
   }
   for (auto &[id, upload] : uploads_) upload->accepted_fd.set(true);
+  log_.end_reading();
   refresh();
   if (!closed_) loop_->post([this] { grace_alarm_->set(Clock::now() + kStopGrace); });
 }
@@ -242,6 +243,17 @@ flare_agent_stats Agent::stats() {
   stats.metrics_sent = metrics_.accepted();
   stats.metrics_dropped = metrics_.dropped();
   return stats;
+}
+
+Outcome Agent::next_log_record(int64_t timeout_ms, Log::Record *record) {
+  return wait_for(&mutex_, log_.unread(), timeout_ms, [&]() -> std::optional<Outcome> {
+    if (auto unread = log_.take()) {
+      *record = *std::move(unread);
+      return Outcome{};
+    }
+    if (stopped_) return Outcome{FLARE_STOPPED, "the agent was stopped"};
+    return std::nullopt;
+  });
 }
 
 // ---- Tasks ---------------------------------------------------------------------------------------------------

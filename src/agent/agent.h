@@ -88,6 +88,9 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   const char *info(const std::string &name);
   flare_agent_stats stats();
   Outcome log(Metric metric);
+  // What the library says about itself; STOPPED when it was stopped and all is read.
+  Outcome next_log_record(int64_t timeout_ms, Log::Record *record);
+  int log_fd() const { return log_.unread().get(); }
 
   // Starts an upload. `lent`: the result refers to memory of the user.
   Outcome submit(Task &task, Shareable result, bool lent, std::shared_ptr<Upload> *upload);

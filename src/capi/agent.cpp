@@ -143,3 +143,38 @@ flare_status flare_agent_log_json(flare_agent *agent, const char *type, const ch
     return open_agent->log(std::move(metric));
   });
 }
+
+flare_status flare_agent_next_log_record(flare_agent *agent, int64_t timeout_ms, flare_log_record **record,
+                                         flare_error **error) noexcept {
+  return guarded(error, [&] {
+    const auto open_agent = agent_of(agent);
+    required(record, "record");
+    auto handle = std::make_unique<flare_log_record>();  // before the record is taken, so that none gets lost
+    Outcome outcome = open_agent->next_log_record(checked_timeout(timeout_ms), &handle->record);
+    if (outcome.status == FLARE_OK) *record = handle.release();
+    return outcome;
+  });
+}
+
+int flare_agent_log_poll_fd(const flare_agent *agent) noexcept {
+  return is_usable(agent) ? agent->agent->log_fd() : -1;
+}
+
+void flare_log_record_free(flare_log_record *record) noexcept {
+  if (is_usable(record)) delete record;
+}
+
+flare_log_level flare_log_record_level(const flare_log_record *record) noexcept {
+  if (record == nullptr) return FLARE_LOG_DEBUG;
+  switch (record->record.level) {
+    case flare::Log::Level::kDebug: return FLARE_LOG_DEBUG;
+    case flare::Log::Level::kInfo: return FLARE_LOG_INFO;
+    case flare::Log::Level::kWarn: return FLARE_LOG_WARN;
+    case flare::Log::Level::kError: break;
+  }
+  return FLARE_LOG_ERROR;
+}
+
+const char *flare_log_record_text(const flare_log_record *record) noexcept {
+  return record ? record->record.text.c_str() : "";
+}

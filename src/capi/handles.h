@@ -22,6 +22,7 @@
 #include "model/draft.h"
 #include "model/value.h"
 #include "pipe/metric.h"
+#include "runtime/log.h"
 
 struct flare_error {
   flare_status status;
@@ -58,6 +59,11 @@ struct flare_shareable {
 
 struct flare_agent {
   std::shared_ptr<flare::Agent> agent;
+  pid_t pid = ::getpid();
+};
+
+struct flare_log_record {
+  flare::Log::Record record;
   pid_t pid = ::getpid();
 };
 

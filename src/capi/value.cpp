@@ -57,6 +57,11 @@ flare_status flare_value_get_text(const flare_value *value, const char **out) no
 
 flare_status flare_value_get_bytes(const flare_value *value, const void **data, size_t *size) noexcept {
   if (data == nullptr || size == nullptr) return FLARE_INVALID_ARGUMENT;
+  if (const auto *text = held<std::string>(value)) {
+    *data = text->data();
+    *size = text->size();
+    return FLARE_OK;
+  }
   const auto *bytes = held<Bytes>(value);
   if (const auto *object = held<OpaqueObject>(value)) bytes = &object->content;
   if (bytes == nullptr) return FLARE_NOT_FOUND;

@@ -74,10 +74,10 @@ bool parse_flag(std::string_view text) {
 }
 
 std::string parse_log_level(std::string_view text) {
-  for (const std::string_view level : {"trace", "debug", "info", "warn", "error", "off"}) {
+  for (const std::string_view level : {"debug", "info", "warn", "error", "off"}) {
     if (text == level) return std::string(text);
   }
-  refuse("is none of trace, debug, info, warn, error, off");
+  refuse("is none of debug, info, warn, error, off");
 }
 
 std::string parse_secret(std::string_view text) {

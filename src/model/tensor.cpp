@@ -135,7 +135,8 @@ void copy_line(const std::byte *from, int64_t step, int64_t count, int64_t block
   }
 }
 
-// Copies blocks in row-major order from wherever they lie.
+// Copies blocks in row-major order from wherever they lie. The two last dimensions go in tiles: where the source is
+// transposed, a tile uses all of a cache line that it loads, while a whole line would load each of them again.
 class Gather {
  public:
   explicit Gather(const Source &source) : source_(source) { std::tie(dimensions_, block_) = compact_part(source); }
@@ -156,8 +157,27 @@ class Gather {
       copy_line(from, step, count, block_, to);
       return to + count * block_;
     }
+    if (dimension == dimensions_ - 2) return copy_plane(static_cast<size_t>(dimension), from, to);
     for (int64_t i = 0; i < count; ++i) to = copy_dimension(dimension + 1, from + i * step, to);
     return to;
+  }
+
+  std::byte *copy_plane(size_t dimension, const std::byte *from, std::byte *to) const {
+    constexpr int64_t kRows = 16;
+    constexpr int64_t kColumns = 8;  // few, as columns whose distance is a power of two share a cache set
+    const int64_t rows = source_.shape[dimension];
+    const int64_t columns = source_.shape[dimension + 1];
+    const int64_t row_step = source_.steps[dimension];
+    const int64_t column_step = source_.steps[dimension + 1];
+    for (int64_t row = 0; row < rows; row += kRows) {
+      for (int64_t column = 0; column < columns; column += kColumns) {
+        for (int64_t i = row; i < std::min(row + kRows, rows); ++i) {
+          copy_line(from + i * row_step + column * column_step, column_step, std::min(kColumns, columns - column),
+                    block_, to + (i * columns + column) * block_);
+        }
+      }
+    }
+    return to + rows * columns * block_;
   }
 
   const Source &source_;

@@ -1,22 +1,24 @@
 #include "runtime/log.h"
 
 #include <spdlog/sinks/base_sink.h>
-#include <spdlog/sinks/ringbuffer_sink.h>
 #include <spdlog/spdlog.h>
 
 #include <cerrno>
+#include <deque>
 #include <mutex>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "base/failure.h"
+#include "runtime/level_fd.h"
 
 namespace flare {
 namespace {
 
-constexpr size_t kRecentLines = 50;
+constexpr size_t kUnreadRecords = 1000;
 
 // Writes each record at once and in one piece, so that processes which share a file do not mix their lines, and
 // nothing is lost with a process that is killed. What cannot be written is dropped: a full disk must not stop a
@@ -78,7 +80,6 @@ std::string one_line(std::string_view text) {
 
 spdlog::level::level_enum spdlog_level(Log::Level level) {
   switch (level) {
-    case Log::Level::kTrace: return spdlog::level::trace;
     case Log::Level::kDebug: return spdlog::level::debug;
     case Log::Level::kInfo: return spdlog::level::info;
     case Log::Level::kWarn: return spdlog::level::warn;
@@ -90,29 +91,62 @@ spdlog::level::level_enum spdlog_level(Log::Level level) {
 }  // namespace
 
 struct Log::Sinks {
-  std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt> recent;
   spdlog::logger logger;
+
+  LevelFd unread{};
+  std::mutex mutex{};  // guards what follows, and the descriptor
+  std::deque<Record> records{};
+  size_t pushed_out = 0;
+  bool ended = false;
+
+  void keep(Record record) {
+    std::lock_guard lock(mutex);
+    if (records.size() == kUnreadRecords) {
+      records.pop_front();
+      ++pushed_out;
+    }
+    records.push_back(std::move(record));
+    unread.set(true);
+  }
+
+  std::optional<Record> take() {
+    std::lock_guard lock(mutex);
+    if (records.empty()) return std::nullopt;
+    if (const size_t count = std::exchange(pushed_out, 0)) {
+      return Record{Level::kWarn,
+                    std::to_string(count) + " log records were dropped before this one, as nobody read them"};
+    }
+    Record record = std::move(records.front());
+    records.pop_front();
+    unread.set(ended || !records.empty());
+    return record;
+  }
 };
 
 Log::Log(const std::string &level, const std::string &file) {
-  const auto recent = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(kRecentLines);
-  const spdlog::sinks_init_list sinks{std::make_shared<DescriptorSink>(file), recent};
-  sinks_ = std::make_shared<Sinks>(Sinks{recent, spdlog::logger("flare_agent", sinks)});
+  std::vector<spdlog::sink_ptr> sinks;
+  if (file != kNoLogFile) sinks.push_back(std::make_shared<DescriptorSink>(file));
+  sinks_.reset(new Sinks{spdlog::logger("flare_agent", sinks.begin(), sinks.end())});
   sinks_->logger.set_level(spdlog::level::from_str(level));
   sinks_->logger.set_formatter(
       std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %L %n: %v", spdlog::pattern_time_type::utc));
 }
 
-bool Log::enabled(Level level) const { return sinks_->logger.should_log(spdlog_level(level)); }
-
 void Log::write(Level level, std::string_view text) const {
-  if (enabled(level)) sinks_->logger.log(spdlog_level(level), one_line(text));
+  if (!sinks_->logger.should_log(spdlog_level(level))) return;
+  Record record{level, one_line(text)};
+  sinks_->logger.log(spdlog_level(level), record.text);
+  sinks_->keep(std::move(record));
 }
 
-std::vector<std::string> Log::recent() const {
-  std::vector<std::string> lines = sinks_->recent->last_formatted();
-  for (std::string &line : lines) line.pop_back();  // its end of line
-  return lines;
+std::optional<Log::Record> Log::take() const { return sinks_->take(); }
+
+const LevelFd &Log::unread() const { return sinks_->unread; }
+
+void Log::end_reading() const {
+  std::lock_guard lock(sinks_->mutex);
+  sinks_->ended = true;
+  sinks_->unread.set(true);
 }
 
 }  // namespace flare

@@ -1099,6 +1099,48 @@ static void nothing_is_written_beyond_the_structs(void **state) {
   flare_request_free(request);
 }
 
+/* ---- The library's own log ---- */
+
+/* Reads until a record has this text. */
+static flare_log_level level_of_record(flare_agent *agent, const char *part) {
+  for (;;) {
+    flare_log_record *record = NULL;
+    assert_ok(flare_agent_next_log_record(agent, SOON, &record, ERROR));
+    const int found = strstr(flare_log_record_text(record), part) != NULL;
+    const flare_log_level level = flare_log_record_level(record);
+    flare_log_record_free(record);
+    if (found) return level;
+  }
+}
+
+static void log_records_can_be_read(void **state) {
+  struct ends *ends = *state;
+  flare_log_record *record = NULL;
+  flare_agent *agent = NULL;
+  flare_options *options = options_for(ends->url);
+  set_option(options, "log_level", "info");
+  set_option(options, "log_file", "none");
+  assert_ok(flare_agent_open(options, &agent, ERROR));
+  flare_options_free(options);
+  const int fd = flare_agent_log_poll_fd(agent);
+  assert_status(FLARE_TIMEOUT, flare_agent_next_log_record(agent, 0, &record, ERROR));
+  assert_false(is_readable(fd));
+
+  flare_exchanger *exchanger = open_exchanger(ends->url);
+  assert_int_equal(level_of_record(agent, "connected"), FLARE_LOG_INFO);
+  while (flare_agent_next_log_record(agent, 0, &record, ERROR) == FLARE_OK) flare_log_record_free(record);
+  assert_false(is_readable(fd));
+
+  flare_exchanger_close(exchanger);
+  assert_true(becomes_readable(fd));
+  flare_agent_stop(agent);
+  flare_status status = FLARE_OK;
+  while ((status = flare_agent_next_log_record(agent, SOON, &record, ERROR)) == FLARE_OK) flare_log_record_free(record);
+  assert_int_equal(status, FLARE_STOPPED);
+  assert_true(is_readable(fd));
+  flare_agent_close(agent);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       OVER_BOTH(a_whole_job_runs),
@@ -1149,6 +1191,7 @@ int main(void) {
       OVER_BOTH(closing_the_agent_sends_its_metrics),
       OVER_MEMORY(a_metric_may_be_as_deep_as_the_wire_carries),
       OVER_MEMORY(nothing_is_written_beyond_the_structs),
+      URL_OVER_BOTH(log_records_can_be_read),
   };
   begin_program();
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -520,6 +520,20 @@ static void a_tensor_is_a_value_of_the_body(void **state) {
   assert_memory_equal(data, "xyz", 3);
 }
 
+static void a_text_with_a_nul_shows_all_of_itself_as_bytes(void **state) {
+  flare_shareable *draft = draft_of(state);
+  const char *text = NULL;
+  const void *data = NULL;
+  size_t size = 0;
+  assert_ok(flare_shareable_set_json(draft, FLARE_META, "t", "\"ab\\u0000c\"", ERROR));
+  const flare_value *value = child_of(flare_shareable_section(draft, FLARE_META), "t");
+  assert_int_equal(flare_value_get_text(value, &text), FLARE_OK);
+  assert_string_equal(text, "ab");
+  assert_int_equal(flare_value_get_bytes(value, &data, &size), FLARE_OK);
+  assert_int_equal(size, 4);
+  assert_memory_equal(data, "ab\0c", 4);
+}
+
 static void each_section_has_its_own_entries(void **state) {
   flare_shareable *draft = draft_of(state);
   const flare_section sections[] = {FLARE_HEADERS, FLARE_BODY, FLARE_META};
@@ -823,6 +837,7 @@ int main(void) {
       ON_DRAFT(json_that_does_not_parse_says_where),
       OVER_MEMORY(values_nest_only_so_deep),
       ON_DRAFT(a_tensor_is_a_value_of_the_body),
+      ON_DRAFT(a_text_with_a_nul_shows_all_of_itself_as_bytes),
       ON_DRAFT(each_section_has_its_own_entries),
       ON_DRAFT(an_unknown_section_is_refused),
       ON_DRAFT(the_kind_follows_from_the_content),

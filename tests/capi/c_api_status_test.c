@@ -228,6 +228,7 @@ static void functions_without_a_status_take_null(void **state) {
   flare_request_abort(NULL);
   flare_reply_free(NULL);
   flare_metric_free(NULL);
+  flare_log_record_free(NULL);
 
   assert_int_equal(flare_value_get_type(NULL), FLARE_VALUE_NONE);
   assert_int_equal(flare_value_count(NULL), 0);
@@ -239,6 +240,9 @@ static void functions_without_a_status_take_null(void **state) {
   assert_string_equal(flare_shareable_reason(NULL), "");
   assert_int_equal(flare_agent_poll_fd(NULL), -1);
   assert_int_equal(flare_agent_connected_poll_fd(NULL), -1);
+  assert_int_equal(flare_agent_log_poll_fd(NULL), -1);
+  assert_int_equal(flare_log_record_level(NULL), FLARE_LOG_DEBUG);
+  assert_string_equal(flare_log_record_text(NULL), "");
   assert_int_equal(flare_exchanger_connected_poll_fd(NULL), -1);
   assert_int_equal(flare_agent_state(NULL), FLARE_STATE_STOPPED);
   assert_int_equal(flare_task_get_kind(NULL), FLARE_TASK_OTHER);
@@ -289,6 +293,9 @@ static void agents_refuse_null(void **state) {
   flare_agent_stats stats = FLARE_AGENT_STATS_INIT;
   assert_int_equal(flare_agent_get_stats(NULL, &stats), FLARE_INVALID_ARGUMENT);
   assert_int_equal(flare_agent_get_stats(agent, NULL), FLARE_INVALID_ARGUMENT);
+  flare_log_record *record = NULL;
+  assert_refused(flare_agent_next_log_record(NULL, 0, &record, ERROR), "agent");
+  assert_refused(flare_agent_next_log_record(agent, 0, NULL, ERROR), "record");
   assert_refused(flare_agent_log_scalar(NULL, "loss", 1, 0, ERROR), "agent");
   assert_refused(flare_agent_log_scalar(agent, NULL, 1, 0, ERROR), "name");
   assert_refused(flare_agent_log_json(NULL, "TEXT", "note", "\"x\"", 0, NULL, ERROR), "agent");
@@ -457,8 +464,10 @@ static void a_timeout_below_forever_is_refused(void **state) {
   struct ends *ends = *state;
   flare_task *task = NULL;
   flare_metric *metric = NULL;
+  flare_log_record *record = NULL;
   flare_reply *reply = NULL;
   flare_request *request = send_task(ends, "train");
+  assert_status(FLARE_INVALID_ARGUMENT, flare_agent_next_log_record(ends->agent, -2, &record, ERROR));
   assert_status(FLARE_INVALID_ARGUMENT, flare_agent_next_task(ends->agent, -2, &task, ERROR));
   assert_message_has("-2");
   assert_status(FLARE_INVALID_ARGUMENT, flare_agent_wait_connected(ends->agent, INT64_MIN, ERROR));

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "base/failure.h"
+#include "runtime/level_fd.h"
 
 namespace flare {
 namespace {
@@ -22,7 +24,6 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::MatchesRegex;
-using testing::Not;
 using testing::SizeIs;
 
 class LogTest : public testing::Test {
@@ -40,8 +41,17 @@ class LogTest : public testing::Test {
     for (std::string line; std::getline(input, line);) lines.push_back(line);
     return lines;
   }
+  static std::vector<std::string> unread(const Log &log) {
+    std::vector<std::string> texts;
+    while (const auto record = log.take())
+      texts.push_back("DIWE"[static_cast<int>(record->level)] + (" " + record->text));
+    return texts;
+  }
+  static bool is_readable(const Log &log) {
+    pollfd entry{log.unread().get(), POLLIN, 0};
+    return ::poll(&entry, 1, 0) == 1;
+  }
   static void one_of_each(const Log &log) {
-    log.trace("a trace");
     log.debug("a debug");
     log.info("an info");
     log.warn("a warning");
@@ -52,11 +62,10 @@ class LogTest : public testing::Test {
 };
 
 TEST_F(LogTest, WritesUtcTimeLevelNameAndText) {
-  const Log log("trace", file);
+  const Log log("debug", file);
   one_of_each(log);
-  EXPECT_THAT(lines(), ElementsAre(EndsWith("Z T flare_agent: a trace"), EndsWith("Z D flare_agent: a debug"),
-                                   EndsWith("Z I flare_agent: an info"), EndsWith("Z W flare_agent: a warning"),
-                                   EndsWith("Z E flare_agent: an error")));
+  EXPECT_THAT(lines(), ElementsAre(EndsWith("Z D flare_agent: a debug"), EndsWith("Z I flare_agent: an info"),
+                                   EndsWith("Z W flare_agent: a warning"), EndsWith("Z E flare_agent: an error")));
   EXPECT_THAT(lines(), Each(MatchesRegex("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}Z .*")));
 }
 
@@ -64,17 +73,14 @@ TEST_F(LogTest, LeavesOutWhatIsLessImportantThanItsLevel) {
   const struct {
     const char *level;
     size_t lines;
-  } cases[] = {{"trace", 5}, {"debug", 4}, {"info", 3}, {"warn", 2}, {"error", 1}, {"off", 0}};
+  } cases[] = {{"debug", 4}, {"info", 3}, {"warn", 2}, {"error", 1}, {"off", 0}};
   for (const auto &[level, count] : cases) {
     SCOPED_TRACE(level);
     std::filesystem::remove(file);
     const Log log(level, file);
     one_of_each(log);
     EXPECT_THAT(lines(), SizeIs(count));
-    EXPECT_THAT(log.recent(), SizeIs(count));
-    EXPECT_EQ(log.enabled(Log::Level::kTrace), count == 5);
-    EXPECT_EQ(log.enabled(Log::Level::kWarn), count >= 2);
-    EXPECT_EQ(log.enabled(Log::Level::kError), count >= 1);
+    EXPECT_THAT(unread(log), SizeIs(count));
   }
 }
 
@@ -120,24 +126,49 @@ TEST_F(LogTest, GoesToStderrWithoutAFile) {
   EXPECT_THAT(testing::internal::GetCapturedStderr(), MatchesRegex(".* W flare_agent: seen\n"));
 }
 
-TEST_F(LogTest, CopiesShareFileAndRecentLines) {
+TEST_F(LogTest, NoFileMeansThatItIsOnlyRead) {
+  testing::internal::CaptureStderr();
+  const Log log("warn", "none");
+  log.warn("read me");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_THAT(unread(log), ElementsAre("W read me"));
+}
+
+TEST_F(LogTest, CopiesShareFileAndUnreadRecords) {
   const Log log("info", file);
   const Log copy = log;
   log.info("one");
-  copy.info("two");
+  copy.error("two\n");
   EXPECT_THAT(lines(), SizeIs(2));
-  EXPECT_THAT(log.recent(), ElementsAre(EndsWith("I flare_agent: one"), EndsWith("I flare_agent: two")));
+  EXPECT_THAT(unread(log), ElementsAre("I one", R"(E two\n)"));
+  EXPECT_THAT(unread(copy), IsEmpty());
 }
 
-TEST_F(LogTest, RemembersTheLastFiftyLines) {
+TEST_F(LogTest, IsReadableWhileARecordIsUnreadAndAfterTheEnd) {
   const Log log("info", file);
-  EXPECT_THAT(log.recent(), IsEmpty());
-  for (int i = 1; i <= 60; ++i) log.info("record " + std::to_string(i));
-  const auto recent = log.recent();
-  ASSERT_THAT(recent, SizeIs(50));
-  EXPECT_THAT(recent.front(), EndsWith(" record 11"));
-  EXPECT_THAT(recent.back(), EndsWith(" record 60"));
-  EXPECT_THAT(recent, Each(Not(HasSubstr("\n"))));
+  EXPECT_FALSE(is_readable(log));
+  log.info("one");
+  log.info("two");
+  EXPECT_TRUE(is_readable(log));
+  log.take();
+  EXPECT_TRUE(is_readable(log));
+  log.take();
+  EXPECT_FALSE(is_readable(log));
+  log.end_reading();
+  EXPECT_TRUE(is_readable(log));
+  log.info("three");
+  log.take();
+  EXPECT_TRUE(is_readable(log));
+}
+
+TEST_F(LogTest, KeepsTheLastThousandRecordsAndSaysHowManyItLost) {
+  const Log log("info", file);
+  for (int i = 1; i <= 1003; ++i) log.info("record " + std::to_string(i));
+  const auto records = unread(log);
+  ASSERT_THAT(records, SizeIs(1001));
+  EXPECT_THAT(records[0], HasSubstr("3 log records were dropped"));
+  EXPECT_EQ(records[1], "I record 4");
+  EXPECT_EQ(records.back(), "I record 1003");
 }
 
 TEST_F(LogTest, LinesOfManyThreadsStayWhole) {
@@ -146,7 +177,7 @@ TEST_F(LogTest, LinesOfManyThreadsStayWhole) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 200; ++i) log.info("thread " + std::string(100, static_cast<char>('a' + t)));
-      log.recent();
+      unread(log);
     });
   }
   for (auto &thread : threads) thread.join();

@@ -166,10 +166,10 @@ TEST(OptionValues, FlagsHaveThreeSpellings) {
 }
 
 TEST(OptionValues, LogLevelsAreSix) {
-  for (const char *level : {"trace", "debug", "info", "warn", "error", "off"}) {
+  for (const char *level : {"debug", "info", "warn", "error", "off"}) {
     EXPECT_EQ(with("log_level", level).log_level, level);
   }
-  EXPECT_THAT(problem_with("log_level", "warning"), HasSubstr("trace, debug, info, warn, error, off"));
+  EXPECT_THAT(problem_with("log_level", "warning"), HasSubstr("debug, info, warn, error, off"));
   EXPECT_NE(problem_with("log_level", ""), "");
 }
 
