@@ -368,6 +368,16 @@ enum {
   FLARE_STATE_UNREACHABLE = 7
 };
 
+/** 1 once a process that was launched for one task (option launch_once `false`) has delivered its result and should
+ *  end (AG-43); the library never ends it. Else 0. */
+FLARE_API int32_t flare_agent_should_exit(const flare_agent *agent) FLARE_NOEXCEPT;
+
+/** Closes every agent of this process that is still open, as flare_agent_close() does but for the handles: they are
+ *  still to be released. For programs that may leave by exit(): atexit(flare_shutdown) makes results that were
+ *  submitted survive that, within close_timeout (AG-52). The library never installs it. Harmless more than once; in a
+ *  forked child it leaves alone what the parent opened. */
+FLARE_API void flare_shutdown(void) FLARE_NOEXCEPT;
+
 /** Where the session stands now. A lost connection shows as CONNECTING until it is back or given up. */
 FLARE_API flare_state flare_agent_state(const flare_agent *agent) FLARE_NOEXCEPT;
 
@@ -490,8 +500,12 @@ enum {
   FLARE_DELIVERED = 2 /**< every receiver has fetched and checked every byte: this process may go */
 };
 
-/** Waits for a submitted result. FLARE_STALLED, FLARE_ABORTED, FLARE_PEER_GONE, FLARE_REFUSED, FLARE_ENDED or
- *  FLARE_STOPPED: it will not get there; the error says why. FLARE_INVALID_STATE: not submitted. */
+/** Waits for a submitted result (AG-20..AG-43; docs/gating.md). As long as bytes are fetched it may take as long as it
+ *  takes: what ends it is silence. FLARE_STALLED: a receiver fetched nothing for streaming_idle_timeout, or never
+ *  began. FLARE_ABORTED: a receiver gave up, the task was aborted, or the result cancelled. FLARE_PEER_GONE,
+ *  FLARE_REFUSED, FLARE_ENDED: the session is over. FLARE_STOPPED: the agent was stopped, and the half second that a
+ *  delivery under way then gets is over. The error says which transfer and receiver. FLARE_INVALID_STATE: not
+ *  submitted. */
 FLARE_API FLARE_MUST_USE flare_status flare_result_wait(flare_result *result, flare_level level, int64_t timeout_ms,
                                                         flare_error **error) FLARE_NOEXCEPT;
 /** Submits and waits until delivered: the two calls in one, with the errors of both. FLARE_ENDED, although it is no
@@ -504,21 +518,44 @@ FLARE_API void flare_result_cancel(flare_result *result) FLARE_NOEXCEPT;
 /** For flare_result_wait() with that level; -1 for NULL, before the submit, and for an unknown level. */
 FLARE_API int flare_result_poll_fd(const flare_result *result, flare_level level) FLARE_NOEXCEPT;
 
-/** How far an upload is. */
+typedef int32_t flare_upload_state;
+enum {
+  FLARE_UPLOAD_WAITING = 0,   /**< nothing was fetched yet */
+  FLARE_UPLOAD_ACTIVE = 1,    /**< being fetched */
+  FLARE_UPLOAD_DELIVERED = 2, /**< fetched and checked */
+  FLARE_UPLOAD_FAILED = 3     /**< given up by a receiver, by the gate (stalled, not started) or by us */
+};
+
+/** How far an upload is, or one receiver of it. */
 typedef struct flare_progress {
   uint32_t struct_size;
-  uint32_t reserved;
+  flare_upload_state state;
   int64_t bytes_total; /**< to fetch, over all receivers */
   int64_t bytes_done;
   int64_t items_total; /**< objects to fetch, over all receivers: large tensors, and packs of small ones */
   int64_t items_done;
+  double bytes_per_second; /**< bytes_done per second from the submit until now, or until it was settled */
+  int64_t changes;         /**< counts what there was to see; see flare_result_wait_progress() */
 } flare_progress;
 
 #define FLARE_PROGRESS_INIT \
-  { sizeof(flare_progress), 0, 0, 0, 0, 0 }
+  { sizeof(flare_progress), 0, 0, 0, 0, 0, 0, 0 }
 
-/** A snapshot, at any time. FLARE_INVALID_ARGUMENT for NULL. */
+/** A snapshot, at any time; all zero before the submit. FLARE_INVALID_ARGUMENT for NULL. */
 FLARE_API flare_status flare_result_progress(const flare_result *result, flare_progress *progress) FLARE_NOEXCEPT;
+/** Waits for news: until there were more changes than `progress->changes`, or the upload is settled; then it is a
+ *  flare_result_progress(). Begin with FLARE_PROGRESS_INIT and give the same struct again. FLARE_STOPPED: the agent
+ *  was stopped. FLARE_INVALID_STATE: not submitted. */
+FLARE_API FLARE_MUST_USE flare_status flare_result_wait_progress(flare_result *result, int64_t timeout_ms,
+                                                                 flare_progress *progress,
+                                                                 flare_error **error) FLARE_NOEXCEPT;
+/** For flare_result_wait_progress(), once the last news were fetched by it; -1 for NULL and before the submit. */
+FLARE_API int flare_result_progress_poll_fd(const flare_result *result) FLARE_NOEXCEPT;
+/** One receiver's part, by index from 0 until FLARE_NOT_FOUND, in the order in which the task declared them (AG-10).
+ *  `name` and `progress` may be NULL; the name is "" when the peer alone is the receiver, and lives as long as the
+ *  result. FLARE_NOT_FOUND before the submit as well. */
+FLARE_API flare_status flare_result_receiver_at(const flare_result *result, size_t index, const char **name,
+                                                flare_progress *progress) FLARE_NOEXCEPT;
 
 #ifdef __cplusplus
 }

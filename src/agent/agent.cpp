@@ -13,8 +13,7 @@ namespace flare {
 
 namespace {
 
-// AG-34: what a completion that is under way gets, when the agent is stopped.
-constexpr Duration kStopGrace = std::chrono::milliseconds(500);
+constexpr size_t kMaxReceivers = 1024;
 
 flare_task_kind kind_of(const std::string &name, const Settings &settings) {
   if (name == settings.train_task_name) return FLARE_TASK_TRAIN;
@@ -56,7 +55,8 @@ Agent::Agent(const Resolved &resolved)
       sources_(resolved.sources),
       log_(settings_.log_level, settings_.log_file),
       book_(settings_.limits.max_queued_messages),
-      metrics_(static_cast<size_t>(settings_.metric_queue), settings_.limits) {
+      metrics_(static_cast<size_t>(settings_.metric_queue), settings_.limits),
+      launch_mode_(settings_.launch_once) {
   for (const std::string &name : resolved.unknown) log_.warn("environment variable " + name + " is not an option");
 }
 
@@ -88,7 +88,7 @@ void Agent::start() {
     on_over(FLARE_INTERNAL, reason);
   });
   loop_->run_and_wait([this] {
-    grace_alarm_ = loop_->make_alarm([this] { end_waits(); });
+    upload_alarm_ = loop_->make_alarm([this] { attend_uploads(); });
     pipe_ = open_pipe(FramePipe::Role::kAgent, settings_, loop_.get(), log_, this);
   });
 }
@@ -98,7 +98,6 @@ Agent::~Agent() { close(); }
 void Agent::stop() {
   std::lock_guard lock(mutex_);
   if (std::exchange(stopped_, true)) return;
-  stopped_at_ = Clock::now();
   book_.over(FLARE_STOPPED, "the agent was stopped");
   for (auto &[id, flag] : in_hands_) {
     if (const auto raised = flag.lock()) raised->store(true);
@@ -106,7 +105,20 @@ void Agent::stop() {
   for (auto &[id, upload] : uploads_) upload->accepted_fd.set(true);
   log_.end_reading();
   refresh();
-  if (!closed_) loop_->post([this] { grace_alarm_->set(Clock::now() + kStopGrace); });
+  if (closed_) return;
+  loop_->post([this] { abandon_uploads(); });
+}
+
+void Agent::abandon_uploads() {
+  {
+    std::lock_guard lock(mutex_);
+    const auto uploads = uploads_;
+    for (const auto &[id, upload] : uploads) {
+      upload->on_stop(Clock::now());
+      if (upload->settled()) settled(upload);
+    }
+  }
+  attend_uploads();
 }
 
 void Agent::close() {
@@ -119,6 +131,7 @@ void Agent::close() {
     if (const MessagePtr task = book_.in_hand(); task && !closed_) {
       book_.answer(task_id_of(*task));
       start_upload(
+          *task,
           reply_to(*task, failure("EXECUTION_EXCEPTION", "the trainer closed its agent without answering the task")),
           false);
     }
@@ -128,7 +141,7 @@ void Agent::close() {
   if (pipe_) idle_fd_.wait(deadline);
   try {
     loop_->run_and_wait([this] {
-      grace_alarm_.reset();
+      upload_alarm_.reset();
       if (!pipe_) return;
       pipe_->close("the agent closed");
       std::lock_guard lock(mutex_);
@@ -144,29 +157,8 @@ void Agent::close() {
   closed_ = true;
   metrics_.drop_all();
   const auto unsettled = uploads_;
-  for (const auto &[id, upload] : unsettled) settle(*upload, FLARE_STOPPED, "the agent was closed");
+  for (const auto &[id, upload] : unsettled) settle(upload, FLARE_STOPPED, "the agent was closed");
   refresh();
-}
-
-// After a stop nobody waits longer than the grace. Memory of the user is given back by giving the upload up; what
-// was copied goes on until the close.
-void Agent::end_waits() {
-  std::vector<std::string> lent;
-  {
-    std::lock_guard lock(mutex_);
-    const auto uploads = uploads_;
-    for (const auto &[id, upload] : uploads) {
-      if (!upload->lent) {
-        upload->wait_over = true;
-        upload->settled_fd.set(true);
-      } else if (upload->message_id.empty()) {
-        settle(*upload, FLARE_STOPPED, "the agent was stopped before a peer asked for the result again");
-      } else {
-        lent.push_back(upload->message_id);
-      }
-    }
-  }
-  for (const std::string &id : lent) give_up(id, FLARE_STOPPED, "the agent was stopped during the upload");
 }
 
 // ---- State ---------------------------------------------------------------------------------------------------
@@ -274,7 +266,7 @@ Outcome Agent::next_task(int64_t timeout_ms, std::shared_ptr<Task> *task) {
 Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<Upload> *upload) {
   MessagePtr reply = reply_to(*task.message(), std::move(result));
   // Now: the task is still in hand, and can be answered with less.
-  const wire::Payload payload = wire::plan(*reply, settings_.limits);
+  wire::plan(*reply, settings_.limits);
   std::lock_guard lock(mutex_);
   if (auto ended = over()) return *ended;
   if (uploads_.size() >= settings_.limits.max_uploads) {
@@ -287,9 +279,7 @@ Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<U
   in_hands_.erase(task.id());
   refresh();
   if (aborted) return {FLARE_ABORTED, "task '" + task.id() + "' was aborted by the peer: its result is not wanted"};
-  *upload = start_upload(std::move(reply), lent);
-  (*upload)->progress.items_total = static_cast<int64_t>(payload.sizes.size());
-  for (const uint64_t size : payload.sizes) (*upload)->progress.bytes_total += static_cast<int64_t>(size);
+  *upload = start_upload(*task.message(), std::move(reply), lent);
   return {};
 }
 
@@ -305,22 +295,27 @@ void Agent::abandon(const Task &task) {
   in_hands_.erase(task.id());
   if (!over() && !aborted) {
     start_upload(
+        *task.message(),
         reply_to(*task.message(), failure("EXECUTION_EXCEPTION", "the trainer released the task without a result")),
         false);
   }
   refresh();
 }
 
-std::shared_ptr<Upload> Agent::start_upload(MessagePtr reply, bool lent) {
-  auto upload = std::make_shared<Upload>();
-  upload->task_id = task_id_of(*reply);
-  upload->message_id = reply->id;
-  upload->lent = lent;
-  upload->reply = std::move(reply);
-  uploads_[upload->task_id] = upload;
+std::shared_ptr<Upload> Agent::start_upload(const Message &task, MessagePtr reply, bool lent) {
+  const std::vector<uint64_t> sizes = wire::plan(*reply, settings_.limits).sizes;
+  const auto upload = std::make_shared<Upload>(std::move(reply), lent, sizes, receiver_ids(task.data), Clock::now());
+  uploads_[upload->task_id()] = upload;
   refresh();
   loop_->post([this, upload] { send_reply(upload); });
   return upload;
+}
+
+std::shared_ptr<Upload> Agent::upload_of(const std::string &message_id) const {
+  for (const auto &[task, upload] : uploads_) {
+    if (upload->message_id() == message_id) return upload;
+  }
+  return nullptr;
 }
 
 void Agent::send_reply(const std::shared_ptr<Upload> &upload) {
@@ -329,13 +324,31 @@ void Agent::send_reply(const std::shared_ptr<Upload> &upload) {
   SendOptions options;
   {
     std::lock_guard lock(mutex_);
-    if (upload->settled || !pipe_) return;
-    reply = upload->reply;
-    options.lent = upload->lent;
+    if (upload->settled() || !pipe_) return;
+    reply = upload->reply();
+    options.lent = upload->lent();
+    options.receivers = upload->receivers();
+    upload->begin(settings_);
   }
   options.timeout = settings_.submit_result_timeout;
-  options.idle_timeout = settings_.streaming_idle_timeout;
   pipe_->send(reply, options);
+  attend_uploads();
+}
+
+void Agent::attend_uploads() {
+  const TimePoint now = Clock::now();
+  std::optional<TimePoint> next;
+  std::vector<std::pair<std::string, Outcome>> verdicts;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto &[id, upload] : uploads_) {
+      upload->on_time(now);
+      if (auto verdict = upload->take_verdict()) verdicts.emplace_back(upload->message_id(), *std::move(verdict));
+      next = earlier(next, upload->deadline());
+    }
+  }
+  for (const auto &[id, verdict] : verdicts) give_up(id, verdict.status, verdict.reason);
+  if (upload_alarm_) upload_alarm_->set(next);
 }
 
 // ---- Results -------------------------------------------------------------------------------------------------
@@ -344,23 +357,45 @@ Outcome Agent::wait(Upload &upload, flare_level level, int64_t timeout_ms) {
   const bool accepted = level == FLARE_ACCEPTED;
   return wait_for(&mutex_, accepted ? upload.accepted_fd : upload.settled_fd, timeout_ms,
                   [&]() -> std::optional<Outcome> {
-                    if (accepted && upload.accepted) return upload.accepted;
-                    if (!accepted && upload.settled) return upload.settled;
-                    if (accepted ? stopped_ : upload.wait_over) {
+                    if (const auto outcome = accepted ? upload.accepted() : upload.settled()) return outcome;
+                    if (accepted ? stopped_ : upload.wait_over()) {
                       return Outcome{FLARE_STOPPED, "the agent was stopped during the upload"};
                     }
                     return std::nullopt;
                   });
 }
 
+UploadSnapshot Agent::progress(const Upload &upload) const {
+  std::lock_guard lock(mutex_);
+  return upload.snapshot(Clock::now());
+}
+
+Outcome Agent::wait_progress(Upload &upload, int64_t seen, int64_t timeout_ms, UploadSnapshot *snapshot) {
+  return wait_for(&mutex_, upload.progress_fd, timeout_ms, [&]() -> std::optional<Outcome> {
+    upload.looked(seen);
+    *snapshot = upload.snapshot(Clock::now());
+    if (snapshot->changes > seen || upload.settled()) {
+      upload.looked(snapshot->changes);
+      return Outcome{};
+    }
+    if (stopped_) return Outcome{FLARE_STOPPED, "the agent was stopped during the upload"};
+    return std::nullopt;
+  });
+}
+
+bool Agent::should_exit() const {
+  std::lock_guard lock(mutex_);
+  return launch_mode_.should_exit();
+}
+
 void Agent::cancel(Upload &upload) {
   std::string id;
   {
     std::lock_guard lock(mutex_);
-    if (upload.settled || closed_) return;
-    id = upload.message_id;
+    if (upload.settled() || closed_) return;
+    id = upload.message_id();
     if (id.empty()) {
-      settle(upload, FLARE_ABORTED, "the upload was cancelled");
+      settle(uploads_.at(upload.task_id()), FLARE_ABORTED, "the upload was cancelled");
       return;
     }
   }
@@ -374,43 +409,18 @@ void Agent::give_up(const std::string &message_id, flare_status status, const st
   });
 }
 
-TransferProgress Agent::progress(Upload &upload) {
-  std::string id;
-  TransferProgress progress;
-  {
-    std::lock_guard lock(mutex_);
-    progress = upload.progress;
-    if (upload.settled || closed_ || upload.message_id.empty()) return progress;
-    id = upload.message_id;
-  }
-  try {
-    loop_->run_and_wait([&] {
-      if (!pipe_) return;
-      if (const auto now = pipe_->progress(id)) progress = *now;
-    });
-  } catch (const Failure &) {
-    // The agent was closed in between: what was known last stays.
-  }
-  return progress;
+void Agent::settle(const std::shared_ptr<Upload> &upload, flare_status status, const std::string &reason) {
+  if (upload->settled()) return;
+  upload->settle(status, reason, Clock::now());
+  settled(upload);
 }
 
-void Agent::settle(Upload &upload, flare_status status, const std::string &reason) {
-  if (upload.settled) return;
-  if (!upload.accepted) upload.accepted = Outcome{status, reason};
-  upload.settled = Outcome{status, reason};
-  if (status == FLARE_OK) {
-    upload.progress.bytes_done = upload.progress.bytes_total;
-    upload.progress.items_done = upload.progress.items_total;
-  }
-  ++(status == FLARE_OK ? counts_.results_delivered : counts_.results_failed);
-  upload.reply.reset();  // memory of the user is the user's again
-  upload.accepted_fd.set(true);
-  upload.settled_fd.set(true);
-  const auto found = uploads_.find(upload.task_id);
-  if (found != uploads_.end() && found->second.get() == &upload) {
-    const auto alive = found->second;
-    uploads_.erase(found);
-  }
+void Agent::settled(const std::shared_ptr<Upload> &upload) {
+  const bool delivered = upload->settled()->status == FLARE_OK;
+  ++(delivered ? counts_.results_delivered : counts_.results_failed);
+  launch_mode_.submitted(true, delivered);
+  const auto found = uploads_.find(upload->task_id());
+  if (found != uploads_.end() && found->second == upload) uploads_.erase(found);
   refresh();
 }
 
@@ -454,7 +464,7 @@ void Agent::on_up(const PeerInfo &peer, bool new_peer) {
   if (new_peer) {
     // Finished results are kept: they answer the same task when the new peer asks for it again.
     book_.peer_replaced();
-    for (auto &[task, upload] : uploads_) upload->message_id.clear();
+    for (auto &[task, upload] : uploads_) upload->keep();
     metrics_.drop_all();
   }
   refresh();
@@ -475,6 +485,9 @@ std::optional<Refusal> Agent::on_offered(const Message &message) {
   std::lock_guard lock(mutex_);
   if (book_.over_status()) return Refusal{"the agent takes no more tasks: " + book_.over_reason()};
   if (book_.full()) return Refusal{"too many tasks are waiting"};
+  if (receiver_ids(message.data).size() > kMaxReceivers) {
+    return Refusal{"more than " + std::to_string(kMaxReceivers) + " receivers of one result", true};
+  }
   return std::nullopt;
 }
 
@@ -493,11 +506,10 @@ void Agent::on_task(const MessagePtr &message) {
     const auto upload = uploads_.find(task_id_of(*message));
     if (upload != uploads_.end()) {
       kept = upload->second;
-      auto reply = std::make_shared<Message>(*kept->reply);
+      auto reply = std::make_shared<Message>(*kept->reply());
       reply->id = new_uuid();
       reply->request_id = message->id;
-      kept->message_id = reply->id;
-      kept->reply = std::move(reply);
+      kept->send_again(std::move(reply));
     } else {
       auto task = std::make_shared<Message>(*message);
       adopt_rounds(task->data);
@@ -506,8 +518,8 @@ void Agent::on_task(const MessagePtr &message) {
       // A new peer that asks for other tasks will not ask for these results any more.
       const auto uploads = uploads_;
       for (const auto &[id, waiting] : uploads) {
-        if (waiting->message_id.empty()) {
-          settle(*waiting, FLARE_PEER_GONE, "the peer was replaced and did not ask for this task again");
+        if (waiting->message_id().empty()) {
+          settle(waiting, FLARE_PEER_GONE, "the peer was replaced and did not ask for this task again");
         }
       }
     }
@@ -525,7 +537,7 @@ void Agent::on_task_aborted(const std::string &task_id, const std::string &reaso
     if (const auto hand = in_hands_.find(task_id); hand != in_hands_.end()) {
       if (const auto flag = hand->second.lock()) flag->store(true);
     }
-    if (const auto upload = uploads_.find(task_id); upload != uploads_.end()) upload_id = upload->second->message_id;
+    if (const auto upload = uploads_.find(task_id); upload != uploads_.end()) upload_id = upload->second->message_id();
     refresh();
   }
   if (!upload_id.empty()) give_up(upload_id, FLARE_ABORTED, "the peer aborted the task: " + reason);
@@ -538,32 +550,47 @@ void Agent::on_message_lost(const MessagePtr &message, flare_status status, cons
 }
 
 void Agent::on_accepted(const std::string &id, bool accepted, const std::string &reason) {
-  std::lock_guard lock(mutex_);
-  if (metrics_.done(id, accepted)) {
-    if (!accepted) log_.warn("metrics were not accepted: " + reason);
-    refresh();
-    if (!std::exchange(flush_posted_, true)) loop_->post([this] { flush_metrics(false); });
-    return;
-  }
-  if (!accepted) return;  // on_settled says why
-  for (auto &[task, upload] : uploads_) {
-    if (upload->message_id != id) continue;
-    upload->accepted = Outcome{};
-    upload->accepted_fd.set(true);
+  {
+    std::lock_guard lock(mutex_);
+    if (metrics_.done(id, accepted)) {
+      if (!accepted) log_.warn("metrics were not accepted: " + reason);
+      refresh();
+      if (!std::exchange(flush_posted_, true)) loop_->post([this] { flush_metrics(false); });
+      return;
+    }
+    const auto upload = upload_of(id);
+    if (!upload || !accepted) return;  // on_settled says why
     ++counts_.results_accepted;
+    upload->on_accepted(Clock::now());
   }
+  attend_uploads();
+}
+
+void Agent::on_transaction(const std::string &id) {
+  std::lock_guard lock(mutex_);
+  if (const auto upload = upload_of(id)) upload->on_transaction(Clock::now());
+}
+
+void Agent::on_progress(const TransferEvent &event) {
+  {
+    std::lock_guard lock(mutex_);
+    const auto upload = upload_of(event.transaction);
+    if (!upload) return;
+    upload->on_progress(event, Clock::now());
+  }
+  attend_uploads();
 }
 
 void Agent::on_settled(const std::string &id, flare_status status, const std::string &reason) {
-  const auto progress = pipe_ ? pipe_->progress(id) : std::nullopt;
   std::lock_guard lock(mutex_);
-  const auto found =
-      std::find_if(uploads_.begin(), uploads_.end(), [&](const auto &entry) { return entry.second->message_id == id; });
-  if (found == uploads_.end()) return;
-  const auto upload = found->second;
-  if (status != FLARE_OK) log_.warn("result not delivered task=" + upload->task_id + " reason=" + reason);
-  if (progress) upload->progress = *progress;
-  settle(*upload, status, reason);
+  const auto upload = upload_of(id);
+  if (!upload) return;
+  upload->on_settled(status, reason, Clock::now());
+  const Outcome outcome = *upload->settled();
+  if (outcome.status != FLARE_OK) {
+    log_.warn("result not delivered task=" + upload->task_id() + " reason=" + outcome.reason);
+  }
+  settled(upload);
 }
 
 void Agent::on_over(flare_status status, const std::string &cause) {
@@ -577,7 +604,7 @@ void Agent::on_over(flare_status status, const std::string &cause) {
   }
   const auto uploads = uploads_;
   for (const auto &[id, upload] : uploads) {
-    if (status != FLARE_ENDED || upload->message_id.empty()) settle(*upload, status, reason);
+    if (status != FLARE_ENDED || upload->message_id().empty()) settle(upload, status, reason);
   }
   metrics_.drop_all();
   refresh();

@@ -11,8 +11,10 @@
 #include <set>
 #include <string>
 
+#include "agent/launch_mode.h"
 #include "agent/metric_queue.h"
 #include "agent/task_book.h"
+#include "agent/upload.h"
 #include "config/settings.h"
 #include "pipe/outcome.h"
 #include "pipe/pipe.h"
@@ -57,18 +59,6 @@ class Task {
   std::atomic<bool> answered_{false};  // by this object: the same task may come again in another
 };
 
-// A submitted result until everybody has it. All but the descriptors is guarded by the agent's mutex.
-struct Upload {
-  LevelFd accepted_fd, settled_fd;
-  std::string task_id;
-  std::string message_id;  // of the reply under way; empty while it is kept for a peer that was replaced
-  MessagePtr reply;
-  bool lent = false;
-  std::optional<Outcome> accepted, settled;
-  bool wait_over = false;  // the agent was stopped and the grace is over: nobody waits any longer
-  TransferProgress progress;
-};
-
 class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
  public:
   static std::shared_ptr<Agent> open(const Resolved &resolved);
@@ -97,7 +87,10 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   Outcome fail(Task &task, const std::string &return_code, const std::string &reason);
   Outcome wait(Upload &upload, flare_level level, int64_t timeout_ms);
   void cancel(Upload &upload);
-  TransferProgress progress(Upload &upload);
+  UploadSnapshot progress(const Upload &upload) const;
+  // Waits until there is more to see than the first `seen` changes.
+  Outcome wait_progress(Upload &upload, int64_t seen, int64_t timeout_ms, UploadSnapshot *snapshot);
+  bool should_exit() const;
 
  private:
   friend class Task;
@@ -112,6 +105,8 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   std::optional<Refusal> on_offered(const Message &message) override;
   void on_message(const MessagePtr &message) override;
   void on_message_lost(const MessagePtr &message, flare_status status, const std::string &reason) override;
+  void on_transaction(const std::string &id) override;
+  void on_progress(const TransferEvent &event) override;
   void on_accepted(const std::string &id, bool accepted, const std::string &reason) override;
   void on_settled(const std::string &id, flare_status status, const std::string &reason) override;
   void on_over(flare_status status, const std::string &reason) override;
@@ -121,14 +116,18 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   void on_task_aborted(const std::string &task_id, const std::string &reason);
   void send_reply(const std::shared_ptr<Upload> &upload);
   void flush_metrics(bool all);
+  // Lets uploads act on what has happened, gives up those that are to be, and sets the alarm for the rest.
+  void attend_uploads();
+  void abandon_uploads();  // after a stop
 
   // With the lock held
   void refresh();  // raises and lowers the descriptors that show the state of the whole agent
-  void settle(Upload &upload, flare_status status, const std::string &reason);
+  void settle(const std::shared_ptr<Upload> &upload, flare_status status, const std::string &reason);
+  void settled(const std::shared_ptr<Upload> &upload);
   std::optional<Outcome> over() const;  // why nothing can be taken or sent any more
-  std::shared_ptr<Upload> start_upload(MessagePtr reply, bool lent);
+  std::shared_ptr<Upload> start_upload(const Message &task, MessagePtr reply, bool lent);
+  std::shared_ptr<Upload> upload_of(const std::string &message_id) const;
 
-  void end_waits();
   void give_up(const std::string &message_id, flare_status status, const std::string &reason);
 
   const Settings settings_;
@@ -142,11 +141,11 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   bool connected_ = false;
   bool stopped_ = false;
   bool flush_posted_ = false;
-  TimePoint stopped_at_;
   std::map<std::string, std::weak_ptr<std::atomic<bool>>> in_hands_;  // abort flags by task id
   std::map<std::string, std::shared_ptr<Upload>> uploads_;            // not settled, by task id
   std::set<std::string> texts_;                                       // given out by info()
   flare_agent_stats counts_ = FLARE_AGENT_STATS_INIT;
+  LaunchMode launch_mode_;
 
   LevelFd task_fd_, connected_fd_;
   LevelFd idle_fd_;       // nothing that a close would wait for
@@ -156,8 +155,8 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   std::mutex close_mutex_;  // guards close_begun_, and lets a second close wait for the first
   bool close_begun_ = false;
   std::unique_ptr<Loop> loop_;
-  std::unique_ptr<Pipe> pipe_;                // in the loop thread
-  std::unique_ptr<Loop::Alarm> grace_alarm_;  // in the loop thread
+  std::unique_ptr<Pipe> pipe_;                 // in the loop thread
+  std::unique_ptr<Loop::Alarm> upload_alarm_;  // in the loop thread
 };
 
 }  // namespace flare

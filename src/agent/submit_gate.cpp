@@ -46,7 +46,8 @@ void SubmitGate::register_transaction(const Transaction &transaction) {
 }
 
 void SubmitGate::on_sent(Sent sent, bool initiated, const std::vector<Transaction> &listed, double now) {
-  if (state_ != State::kSending) return;
+  if (state_ != State::kSending && !(state_ == State::kLastGrace && !sent_)) return;
+  sent_ = true;
   if (options_.gated) actions_.emplace_back(Unwatch{});
   if (transactions_.empty() && initiated && options_.gated) {
     for (const Transaction &transaction : listed) register_transaction(transaction);
@@ -59,6 +60,10 @@ void SubmitGate::on_sent(Sent sent, bool initiated, const std::vector<Transactio
   }
   if (!options_.gated || (!initiated && transactions_.empty())) {
     return finish(true, "", ResultUploadTracker::Cause::kNone);
+  }
+  if (state_ == State::kLastGrace) {
+    if (completed_) on_completed(status_, now);
+    return;
   }
   if (tracker_ && !transactions_.empty()) {
     state_ = State::kTracking;
@@ -75,9 +80,11 @@ void SubmitGate::on_completed(const std::optional<std::string> &status, double n
   status_ = status;
   if (state_ == State::kTracking) {
     turn(now);
-  } else if (state_ == State::kLastGrace) {
+  } else if (state_ == State::kLastGrace && tracker_ && sent_) {
     decide(now);  // it is decided now, one way or the other
     conclude(now);
+  } else if (state_ == State::kLastGrace && sent_) {
+    finish(true, "", ResultUploadTracker::Cause::kNone);
   } else if (state_ == State::kUntracked) {
     finish(true, "", ResultUploadTracker::Cause::kNone);
   }
@@ -103,7 +110,14 @@ ResultUploadTracker::Verdict SubmitGate::on_progress(const UploadProgress &progr
 
 void SubmitGate::on_abandon(Abandon abandon, double now) {
   abandon_ = std::min(abandon, abandon_.value_or(abandon));
-  if (state_ == State::kTracking && !options_.look_interval) turn(now);
+  if (options_.look_interval) return;
+  if (state_ == State::kTracking) {
+    turn(now);
+  } else if (state_ == State::kSending || state_ == State::kUntracked) {
+    seen_abandon_ = abandon_;
+    state_ = State::kLastGrace;
+    wait_for(WaitFor::kCompletion, kLastGrace, now);
+  }
 }
 
 void SubmitGate::on_time(double now) {

@@ -7,6 +7,9 @@
 //                     +- tracked -> waiting for progress -+- decided -------> delivered or failed
 //                                                         +- abandoned -> last grace -> delivered or failed (AG-34)
 //
+// Without look_interval an abandon also ends the send, and the wait of what is not tracked, after the last grace:
+// upstream goes on waiting there, up to submit_result_timeout and download_complete_timeout.
+//
 // Times are seconds on one monotonic clock (transfer/transfer_record.h says why).
 #pragma once
 
@@ -116,6 +119,7 @@ class SubmitGate {
   State state_ = State::kNew;
   std::optional<ResultUploadTracker> tracker_;
   std::vector<std::string> transactions_;
+  bool sent_ = false;  // or failed to be
   bool completed_ = false;
   std::optional<std::string> status_;  // of the completion
   std::optional<Abandon> abandon_, seen_abandon_;

@@ -1,6 +1,10 @@
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
+
+#include <unistd.h>
 
 #include "base/failure.h"
 #include "capi/boundary.h"
@@ -21,6 +25,37 @@ using flare::text;
 using flare::usable;
 
 namespace {
+
+// Of this process, for flare_shutdown(). Never destroyed: it may be called while the process ends.
+class OpenAgents {
+ public:
+  static OpenAgents &instance() {
+    static auto *const agents = new OpenAgents;
+    return *agents;
+  }
+
+  void add(const std::shared_ptr<Agent> &agent) {
+    std::lock_guard lock(mutex_);
+    std::erase_if(agents_, [](const auto &other) { return other.second.expired(); });
+    agents_.emplace_back(::getpid(), agent);
+  }
+
+  void close_all() {
+    decltype(agents_) agents;
+    {
+      std::lock_guard lock(mutex_);
+      agents.swap(agents_);
+    }
+    for (const auto &[pid, weak] : agents) {
+      const auto agent = pid == ::getpid() ? weak.lock() : nullptr;  // the threads of a parent's are in the parent
+      if (agent) agent->close();
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::pair<pid_t, std::weak_ptr<Agent>>> agents_;
+};
 
 // Kept by each call, so that a close in another thread does not take the agent away under it.
 std::shared_ptr<Agent> agent_of(const flare_agent *agent) { return usable(agent, "agent")->agent; }
@@ -47,9 +82,26 @@ flare_status flare_agent_open(const flare_options *options, flare_agent **agent,
     required(agent, "agent");
     auto handle = std::make_unique<flare_agent>();
     handle->agent = Agent::open(flare::resolve_for_agent(options ? options->values : flare::Options()));
+    OpenAgents::instance().add(handle->agent);
     *agent = handle.release();
     return FLARE_OK;
   });
+}
+
+void flare_shutdown(void) noexcept {
+  guarded(nullptr, [&] {
+    OpenAgents::instance().close_all();
+    return FLARE_OK;
+  });
+}
+
+int32_t flare_agent_should_exit(const flare_agent *agent) noexcept {
+  int32_t answer = 0;
+  guarded(nullptr, [&] {
+    answer = is_usable(agent) && agent->agent->should_exit();
+    return FLARE_OK;
+  });
+  return answer;
 }
 
 flare_status flare_agent_wait_connected(flare_agent *agent, int64_t timeout_ms, flare_error **error) noexcept {

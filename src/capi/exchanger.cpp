@@ -26,6 +26,8 @@ using flare::usable;
 
 namespace {
 
+constexpr size_t kMaxReceivers = 1024;
+
 // Kept by each call, so that a close in another thread does not take the exchanger away under it.
 std::shared_ptr<Exchanger> exchanger_of(const flare_exchanger *exchanger) {
   return usable(exchanger, "exchanger")->exchanger;
@@ -58,6 +60,13 @@ void set_round(Draft *draft, std::string_view header, int64_t round) {
   } else {
     draft->set_header(header, round);
   }
+}
+
+// Declared, and not this exchanger itself.
+bool is_another_receiver(const flare_reply &reply, const std::string &name) {
+  const auto &receivers = reply.request->receivers;  // not changed after the send
+  const auto found = std::find(receivers.begin(), receivers.end(), name);
+  return found != receivers.end() && found != receivers.begin();
 }
 
 }  // namespace
@@ -174,6 +183,24 @@ flare_status flare_request_set_attempt(flare_request *request, int64_t attempt, 
   });
 }
 
+flare_status flare_request_add_receiver(flare_request *request, const char *receiver, flare_error **error) noexcept {
+  return guarded(error, [&] {
+    require_draft(usable(request, "request"));
+    const std::string name(nonempty_text(receiver, "receiver"));
+    if (name.size() > flare::wire::kMaxReceiver) {
+      throw Failure(FLARE_INVALID_ARGUMENT, "a receiver's name of " + std::to_string(name.size()) + " bytes: at most " +
+                                                std::to_string(flare::wire::kMaxReceiver) + " are allowed");
+    }
+    auto &receivers = request->request->receivers;
+    if (std::find(receivers.begin(), receivers.end(), name) != receivers.end()) return FLARE_OK;
+    if (receivers.size() >= kMaxReceivers) {
+      throw Failure(FLARE_TOO_LARGE, std::to_string(kMaxReceivers) + " receivers are declared already");
+    }
+    receivers.push_back(name);
+    return FLARE_OK;
+  });
+}
+
 flare_status flare_request_send(flare_request *request, flare_error **error) noexcept {
   return guarded(error, [&] {
     flare_shareable &content = usable(request, "request")->shareable;
@@ -190,7 +217,8 @@ flare_status flare_request_wait(flare_request *request, int64_t timeout_ms, flar
     MessagePtr message;
     Outcome outcome = request->exchanger->wait(*request->request, checked_timeout(timeout_ms), &message);
     if (outcome.status == FLARE_OK) {
-      *reply = new flare_reply{flare_shareable(std::shared_ptr<const Shareable>(message, &message->data))};
+      *reply = new flare_reply{request->exchanger, request->request, message,
+                               flare_shareable(std::shared_ptr<const Shareable>(message, &message->data))};
     }
     return outcome;
   });
@@ -209,6 +237,25 @@ void flare_request_abort(flare_request *request) noexcept {
 }
 
 // ---- Reply ---------------------------------------------------------------------------------------------------
+
+flare_status flare_reply_report(flare_reply *reply, const char *receiver, int64_t bytes, flare_error **error) noexcept {
+  return guarded(error, [&]() -> Outcome {
+    usable(reply, "reply"), text(receiver, "receiver");
+    if (bytes < 0) throw Failure(FLARE_INVALID_ARGUMENT, std::to_string(bytes) + " bytes: 0 or more");
+    if (!is_another_receiver(*reply, receiver)) return {FLARE_NOT_FOUND, ""};
+    return reply->exchanger->report(*reply->message, receiver, bytes);
+  });
+}
+
+flare_status flare_reply_confirm(flare_reply *reply, const char *receiver, int32_t success, const char *reason,
+                                 flare_error **error) noexcept {
+  return guarded(error, [&]() -> Outcome {
+    usable(reply, "reply"), text(receiver, "receiver");
+    const std::string why = reason ? std::string(text(reason, "reason")) : std::string();
+    if (!is_another_receiver(*reply, receiver)) return {FLARE_NOT_FOUND, ""};
+    return reply->exchanger->confirm(*reply->message, receiver, success != 0, why);
+  });
+}
 
 void flare_reply_free(flare_reply *reply) noexcept {
   if (is_usable(reply)) delete reply;

@@ -93,6 +93,9 @@ struct flare_request {
 };
 
 struct flare_reply {
+  std::shared_ptr<flare::Exchanger> exchanger;
+  std::shared_ptr<flare::Request> request;
+  flare::MessagePtr message;
   flare_shareable shareable;
   pid_t pid = ::getpid();
 };

@@ -16,6 +16,7 @@ using flare::Outcome;
 using flare::required;
 using flare::Task;
 using flare::Upload;
+using flare::UploadSnapshot;
 using flare::usable;
 
 namespace {
@@ -42,15 +43,29 @@ Outcome submit(flare_result *result) {
   return outcome;
 }
 
+Outcome not_submitted(const flare_result *result) {
+  return {FLARE_INVALID_STATE, "the result of task '" + result->task->id() + "' was not submitted"};
+}
+
+flare_progress part(const UploadSnapshot &upload, const flare::ReceiverProgress &receiver) {
+  const double rate = upload.seconds > 0 ? static_cast<double>(receiver.bytes) / upload.seconds : 0;
+  return {0,    receiver.state, upload.bytes_per_receiver, receiver.bytes, upload.items_per_receiver, receiver.items,
+          rate, upload.changes};
+}
+
+flare_progress whole(const UploadSnapshot &upload) {
+  const flare::TransferProgress sum = upload.sum();
+  const double rate = upload.seconds > 0 ? static_cast<double>(sum.bytes_done) / upload.seconds : 0;
+  return {0, upload.state, sum.bytes_total, sum.bytes_done, sum.items_total, sum.items_done, rate, upload.changes};
+}
+
 Outcome wait(flare_result *result, flare_level level, int64_t timeout_ms) {
   if (level != FLARE_ACCEPTED && level != FLARE_DELIVERED) {
     throw Failure(FLARE_INVALID_ARGUMENT,
                   "level " + std::to_string(level) + " is neither FLARE_ACCEPTED nor FLARE_DELIVERED");
   }
   Upload *upload = upload_of(result);
-  if (upload == nullptr) {
-    return {FLARE_INVALID_STATE, "the result of task '" + result->task->id() + "' was not submitted"};
-  }
+  if (upload == nullptr) return not_submitted(result);
   return result->task->agent()->wait(*upload, level, checked_timeout(timeout_ms));
 }
 
@@ -122,10 +137,44 @@ int flare_result_poll_fd(const flare_result *result, flare_level level) noexcept
 flare_status flare_result_progress(const flare_result *result, flare_progress *progress) noexcept {
   return guarded(nullptr, [&] {
     usable(result, "result"), required(progress, "progress");
-    flare::TransferProgress now;
-    if (Upload *upload = upload_of(result)) now = result->task->agent()->progress(*upload);
-    flare::write_tagged(progress,
-                        flare_progress{0, 0, now.bytes_total, now.bytes_done, now.items_total, now.items_done});
+    flare_progress now = FLARE_PROGRESS_INIT;
+    if (Upload *upload = upload_of(result)) now = whole(result->task->agent()->progress(*upload));
+    flare::write_tagged(progress, now);
+    return FLARE_OK;
+  });
+}
+
+flare_status flare_result_wait_progress(flare_result *result, int64_t timeout_ms, flare_progress *progress,
+                                        flare_error **error) noexcept {
+  return guarded(error, [&] {
+    usable(result, "result"), required(progress, "progress"), checked_timeout(timeout_ms);
+    if (progress->struct_size < sizeof(flare_progress)) {
+      throw Failure(FLARE_INVALID_ARGUMENT, "progress: begin with FLARE_PROGRESS_INIT");
+    }
+    Upload *upload = upload_of(result);
+    if (upload == nullptr) return not_submitted(result);
+    UploadSnapshot news;
+    Outcome outcome = result->task->agent()->wait_progress(*upload, progress->changes, timeout_ms, &news);
+    if (outcome.status == FLARE_OK) flare::write_tagged(progress, whole(news));
+    return outcome;
+  });
+}
+
+int flare_result_progress_poll_fd(const flare_result *result) noexcept {
+  const Upload *upload = is_usable(result) ? upload_of(result) : nullptr;
+  return upload == nullptr ? -1 : upload->progress_fd.get();
+}
+
+flare_status flare_result_receiver_at(const flare_result *result, size_t index, const char **name,
+                                      flare_progress *progress) noexcept {
+  return guarded(nullptr, [&] {
+    usable(result, "result");
+    const Upload *upload = upload_of(result);
+    if (upload == nullptr) return FLARE_NOT_FOUND;
+    const UploadSnapshot now = result->task->agent()->progress(*upload);
+    if (index >= now.receivers.size()) return FLARE_NOT_FOUND;
+    if (progress != nullptr) flare::write_tagged(progress, part(now, now.receivers[index]));
+    if (name != nullptr) *name = upload->receivers().empty() ? "" : upload->receivers()[index].c_str();
     return FLARE_OK;
   });
 }

@@ -13,6 +13,8 @@ namespace flare {
 
 namespace {
 
+constexpr const char *kDefault = "default";
+
 constexpr std::string_view kPrefix = "FLARE_AGENT_";
 // Variables with our prefix that the bindings and build scripts read.
 constexpr std::array<std::string_view, 3> kNotOurs = {"FLARE_AGENT_LIBRARY", "FLARE_AGENT_LIB_DIR",
@@ -72,6 +74,11 @@ GivenOptions from_profile(const std::string &path) {
 
 }  // namespace
 
+bool Resolved::chosen(const std::string &option) const {
+  const auto found = sources.find(option);
+  return found != sources.end() && found->second != kDefault;
+}
+
 Resolved resolve(const Options &options) {
   Resolved resolved;
   GivenOptions given = from_call(options);  // what stands in it first wins
@@ -83,7 +90,7 @@ Resolved resolve(const Options &options) {
   }
   for (size_t i = 0; i < option_count(); ++i) {
     const Option &option = option_at(i);
-    const Given &choice = given.insert({option.name, {option.default_value, "default"}}).first->second;
+    const Given &choice = given.insert({option.name, {option.default_value, kDefault}}).first->second;
     apply_option(&resolved.settings, option.name, choice.value, choice.source);
     resolved.sources[option.name] = choice.source;
   }

@@ -78,6 +78,23 @@ constexpr Entry kTable[] = {
      [](std::string_view value, Settings *settings) {
        settings->streaming_idle_timeout = parse_duration_or_none(value, "to let a transfer rest for ever write 'none'");
      }},
+    {{"download_complete_timeout", "1800",
+      "Seconds that an upload may take when streaming_idle_timeout is `none`, which leaves nothing else to judge it "
+      "by."},
+     [](std::string_view value, Settings *settings) {
+       settings->download_complete_timeout = parse_duration(value, "the receivers need some: write 1 or more");
+     }},
+    {{"peer_read_timeout", "60",
+      "Of an exchanger: seconds within which its agent must begin to fetch a task (30 at least, streaming_idle_timeout "
+      "at "
+      "most); `none`: as long as the session lasts."},
+     [](std::string_view value, Settings *settings) {
+       settings->peer_read_timeout = parse_duration_or_none(value, "to wait for ever write 'none'");
+     }},
+    {{"launch_once", "true",
+      "`false`: this process was launched for one task, and flare_agent_should_exit() says so once its result is "
+      "delivered. NVFlare's own default is false; a program that is started by hand wants all tasks."},
+     [](std::string_view value, Settings *settings) { settings->launch_once = parse_flag(value); }},
     {{"reconnect_interval", "0.1", "Seconds between two attempts to connect."},
      [](std::string_view value, Settings *settings) {
        settings->reconnect_interval = parse_duration(value, "to try again at once write a small number such as 0.001");
@@ -95,7 +112,9 @@ constexpr Entry kTable[] = {
      [](std::string_view value, Settings *settings) { settings->allow_insecure = parse_flag(value); }},
     {{"log_level", "warn", "The least important records to be logged: debug, info, warn or error; `off`: none."},
      [](std::string_view value, Settings *settings) { settings->log_level = parse_log_level(value); }},
-    {{"log_file", "", "The path of a file to which the log is appended; without one it goes to stderr; `none`: only to who reads it (flare_agent_next_log_record())."},
+    {{"log_file", "",
+      "The path of a file to which the log is appended; without one it goes to stderr; `none`: only to who reads it "
+      "(flare_agent_next_log_record())."},
      [](std::string_view value, Settings *settings) { settings->log_file = parse_text(value); }},
     {{"max_tensor_bytes", "1TiB",
       "The largest tensor that is sent or received: bytes, or a number followed by KiB, MiB, GiB or TiB."},

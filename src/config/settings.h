@@ -29,6 +29,9 @@ struct Settings {
   std::optional<int64_t> max_resends = 3;
   Duration submit_result_timeout = std::chrono::seconds(60);
   std::optional<Duration> streaming_idle_timeout = std::chrono::seconds(600);
+  Duration download_complete_timeout = std::chrono::seconds(1800);
+  std::optional<Duration> peer_read_timeout = std::chrono::seconds(60);
+  bool launch_once = true;
   Duration reconnect_interval = std::chrono::milliseconds(100);
 
   std::string train_task_name = "train";
@@ -72,6 +75,8 @@ class Options {
 struct Resolved {
   Settings settings;
   std::map<std::string, std::string> sources;
+  // Whether somebody gave it, be it by the value of the default.
+  bool chosen(const std::string &option) const;
   std::vector<std::string> unknown;  // FLARE_AGENT_* variables that name no option, sorted
 };
 

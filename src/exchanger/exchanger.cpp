@@ -13,7 +13,9 @@ namespace flare {
 // ---- Open and close ------------------------------------------------------------------------------------------
 
 Exchanger::Exchanger(const Resolved &resolved)
-    : settings_(resolved.settings), log_(settings_.log_level, settings_.log_file) {}
+    : settings_(resolved.settings),
+      read_timeout_chosen_(resolved.chosen("peer_read_timeout")),
+      log_(settings_.log_level, settings_.log_file) {}
 
 std::shared_ptr<Exchanger> Exchanger::open(const Resolved &resolved) {
   if (resolved.settings.url.empty()) {
@@ -42,6 +44,7 @@ void Exchanger::start() {
     on_over(FLARE_INTERNAL, reason);
   });
   loop_->run_and_wait([this] {
+    task_alarm_ = loop_->make_alarm([this] { attend_tasks(); });
     pipe_ = open_pipe(FramePipe::Role::kExchanger, settings_, loop_.get(), log_, this);
     url_ = pipe_->url();
   });
@@ -66,6 +69,7 @@ void Exchanger::close() {
   if (pipe_) said_goodbye_fd_.wait(Clock::now() + settings_.close_timeout);
   try {
     loop_->run_and_wait([this] {
+      task_alarm_.reset();
       if (pipe_) pipe_->close("the exchanger closed");
     });
     loop_->run_and_wait([this] { pipe_.reset(); });
@@ -166,6 +170,11 @@ Outcome Exchanger::send(const std::shared_ptr<Request> &request, Shareable conte
   task->data = std::move(content);
   task->data.headers.set(header::kTaskId, request->id);
   task->data.headers.set(header::kTaskName, request->task_name);
+  // Only those that this exchanger answers for: NVFlare's header of that name may name others.
+  task->data.headers.erase(header::kReceiverIds);
+  if (!request->receivers.empty()) {
+    task->data.headers.set(header::kReceiverIds, List(request->receivers.begin(), request->receivers.end()));
+  }
   task->data.headers.set(header::kJobId, settings_.job_id);
   task->data.headers.set(header::kSiteName, settings_.site);
   task->data.headers.set(header::kAttempt, request->attempt);
@@ -193,10 +202,36 @@ void Exchanger::send_next() {
     sent_[request->message_id] = request;
     task = request->task;
     options.lent = request->lent;
+    request->patience.reset();
   }
   options.timeout = settings_.submit_result_timeout;
-  options.idle_timeout = settings_.streaming_idle_timeout;
   pipe_->send(task, options);
+  attend_tasks();
+}
+
+void Exchanger::attend_tasks() {
+  const TimePoint now = Clock::now();
+  std::optional<TimePoint> next;
+  std::vector<std::pair<std::string, std::string>> given_up;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto &[id, request] : sent_) {
+      const auto deadline = request->patience ? request->patience->deadline() : std::nullopt;
+      if (!deadline) continue;
+      if (now < *deadline) {
+        next = earlier(next, deadline);
+      } else {
+        given_up.emplace_back(id, request->patience->reason());
+        request->patience.reset();
+      }
+    }
+  }
+  for (const auto &[id, reason] : given_up) {
+    loop_->post([this, id = id, reason = reason] {
+      if (pipe_) pipe_->cancel(id, FLARE_STALLED, reason);
+    });
+  }
+  if (task_alarm_) task_alarm_->set(next);
 }
 
 int Exchanger::done_fd(const Request &request) const {
@@ -243,6 +278,28 @@ void Exchanger::abort(const std::shared_ptr<Request> &request, const std::string
     std::lock_guard lock(mutex_);
     finish(*request, FLARE_ABORTED, reason);
   }
+}
+
+Outcome Exchanger::report(const Message &reply, const std::string &receiver, int64_t bytes) {
+  {
+    std::lock_guard lock(mutex_);
+    if (closed_) return {FLARE_STOPPED, "the exchanger was closed"};
+  }
+  loop_->post([this, id = reply.id, receiver, bytes] {
+    if (pipe_) pipe_->report(id, receiver, static_cast<uint64_t>(bytes), 0);
+  });
+  return {};
+}
+
+Outcome Exchanger::confirm(const Message &reply, const std::string &receiver, bool success, const std::string &reason) {
+  {
+    std::lock_guard lock(mutex_);
+    if (closed_) return {FLARE_STOPPED, "the exchanger was closed"};
+  }
+  loop_->post([this, id = reply.id, receiver, success, reason] {
+    if (pipe_) pipe_->confirm(id, receiver, success, reason);
+  });
+  return {};
 }
 
 void Exchanger::send_signal(std::string_view topic, const std::string &id, const std::string &task_id,
@@ -390,6 +447,27 @@ void Exchanger::on_message_lost(const MessagePtr &message, flare_status status, 
 // request is done.
 void Exchanger::reclaim(const Request &request) {
   if (request.lent) pipe_->cancel(request.message_id, FLARE_ABORTED, "the task was answered");
+}
+
+void Exchanger::on_transaction(const std::string &id) {
+  std::lock_guard lock(mutex_);
+  const auto found = sent_.find(id);
+  if (found == sent_.end()) return;
+  found->second->patience.emplace(
+      TaskPatience::Options{settings_.streaming_idle_timeout, settings_.peer_read_timeout, read_timeout_chosen_},
+      Clock::now());
+}
+
+void Exchanger::on_progress(const TransferEvent &event) {
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = sent_.find(event.transaction);
+    if (found == sent_.end() || !found->second->patience) return;
+    found->second->patience->on_progress(Clock::now());
+    // It has the task: how long it computes is its business.
+    if (terminal(event.state)) found->second->patience.reset();
+  }
+  attend_tasks();
 }
 
 void Exchanger::on_accepted(const std::string &id, bool, const std::string &) {

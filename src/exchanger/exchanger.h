@@ -10,8 +10,10 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "config/settings.h"
+#include "exchanger/task_patience.h"
 #include "pipe/metric.h"
 #include "pipe/outcome.h"
 #include "pipe/zmq/frame_pipe.h"
@@ -32,8 +34,10 @@ struct Request {
   int64_t attempt = 1;
   State state = State::kDraft;
   bool lent = false;
+  std::vector<std::string> receivers;  // of the result (AG-10); this exchanger is the first
   MessagePtr task;
-  bool receiving = false;  // the reply was accepted and its tensors are being fetched
+  std::optional<TaskPatience> patience;  // while the agent has to fetch it
+  bool receiving = false;                // the reply was accepted and its tensors are being fetched
   Outcome outcome;
   MessagePtr reply;
 };
@@ -58,6 +62,9 @@ class Exchanger : private PipeListener {
   Outcome send(const std::shared_ptr<Request> &request, Shareable content, bool lent);
   Outcome wait(Request &request, int64_t timeout_ms, MessagePtr *reply);
   void abort(const std::shared_ptr<Request> &request, const std::string &reason);
+  // Tells the agent about another receiver of this reply.
+  Outcome report(const Message &reply, const std::string &receiver, int64_t bytes);
+  Outcome confirm(const Message &reply, const std::string &receiver, bool success, const std::string &reason);
 
   Outcome next_metric(int64_t timeout_ms, Metric *metric);
   int metric_fd() const { return metric_fd_.get(); }
@@ -74,12 +81,15 @@ class Exchanger : private PipeListener {
   std::optional<Refusal> on_offered(const Message &message) override;
   void on_message(const MessagePtr &message) override;
   void on_message_lost(const MessagePtr &message, flare_status status, const std::string &reason) override;
+  void on_transaction(const std::string &id) override;
+  void on_progress(const TransferEvent &event) override;
   void on_accepted(const std::string &id, bool accepted, const std::string &reason) override;
   void on_settled(const std::string &id, flare_status status, const std::string &reason) override;
   void on_over(flare_status status, const std::string &reason) override;
 
   // In the loop thread
   void send_next();
+  void attend_tasks();  // gives up those whose time is over, and sets the alarm for the others
   void take_back(const std::shared_ptr<Request> &request, const std::string &reason);
   void reclaim(const Request &request);
   void send_signal(std::string_view topic, const std::string &id, const std::string &task_id,
@@ -92,6 +102,7 @@ class Exchanger : private PipeListener {
   Outcome leave(flare_status status, std::string_view topic, const std::string &reason);
 
   const Settings settings_;
+  const bool read_timeout_chosen_;
   Log log_;
   std::string url_;
 
@@ -111,7 +122,8 @@ class Exchanger : private PipeListener {
   std::mutex close_mutex_;  // guards close_begun_, and lets a second close wait for the first
   bool close_begun_ = false;
   std::unique_ptr<Loop> loop_;
-  std::unique_ptr<FramePipe> pipe_;  // in the loop thread
+  std::unique_ptr<FramePipe> pipe_;          // in the loop thread
+  std::unique_ptr<Loop::Alarm> task_alarm_;  // in the loop thread
 };
 
 }  // namespace flare

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/time.h"
 #include "flare_agent.h"
@@ -46,6 +47,9 @@ class PipeListener {
   virtual void on_message(const MessagePtr &message) = 0;
   // The tensors of a message that was taken could not be fetched.
   virtual void on_message_lost(const MessagePtr &message, flare_status status, const std::string &reason) = 0;
+  // A message sent has something to be fetched: said once, from within send(), before any progress.
+  virtual void on_transaction(const std::string &id) = 0;
+  virtual void on_progress(const TransferEvent &event) = 0;
   // Once per message sent: the peer has taken it, or not (with the reason).
   virtual void on_accepted(const std::string &id, bool accepted, const std::string &reason) = 0;
   // Once per message sent, after on_accepted: everything it carries is where it should be, or never will be. The
@@ -59,7 +63,7 @@ class PipeListener {
 
 struct SendOptions {
   Duration timeout = std::chrono::seconds(60);  // for the peer to take it, per attempt (PH-12)
-  std::optional<Duration> idle_timeout;         // of the upload
+  std::vector<std::string> receivers;           // who fetches it; empty: the peer alone
   bool lent = false;  // the message refers to memory of the user: never held beyond on_settled
 };
 
@@ -68,9 +72,9 @@ class Pipe {
   virtual ~Pipe() = default;
 
   virtual void send(const MessagePtr &message, const SendOptions &options) = 0;
-  // Gives a message up; on_settled follows. Nothing happens when it is settled.
+  // Gives a message up, whoever fetches it and however slowly: a pipe has no patience of its own. on_settled follows.
+  // Nothing happens when it is settled.
   virtual void cancel(const std::string &id, flare_status status, const std::string &reason) = 0;
-  virtual std::optional<TransferProgress> progress(const std::string &id) const = 0;
   virtual PipeStats stats() const = 0;
   // Says goodbye and lets go; no event follows.
   virtual void close(const std::string &reason) = 0;

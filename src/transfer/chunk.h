@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "transfer/transfer_record.h"
+
 namespace flare {
 
 struct ChunkRequest {
@@ -19,6 +21,17 @@ struct TransferProgress {
   int64_t bytes_done = 0;
   int64_t items_total = 0;  // objects
   int64_t items_done = 0;
+};
+
+// How far one receiver of a transaction is, as its owner sees it.
+struct TransferEvent {
+  std::string transaction;
+  std::string receiver;  // "": the one that has no name
+  int64_t sequence = 0;  // counts the events of this receiver from 1
+  int64_t bytes = 0;
+  int64_t items = 0;
+  TransferState state = TransferState::kActive;
+  std::string reason;  // of a failure, in the receiver's words
 };
 
 }  // namespace flare

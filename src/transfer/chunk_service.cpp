@@ -4,12 +4,10 @@
 #include <utility>
 
 #include "base/failure.h"
-#include "transfer/progress_text.h"
 
 namespace flare {
 
-void ChunkService::add(const std::string &transaction, std::vector<Bytes> objects, std::vector<std::string> receivers,
-                       std::optional<Duration> idle_timeout, TimePoint now) {
+void ChunkService::add(const std::string &transaction, std::vector<Bytes> objects, std::vector<std::string> receivers) {
   if (transactions_.contains(transaction)) {
     throw Failure(FLARE_INVALID_STATE, "a transfer with the id '" + transaction + "' is under way already");
   }
@@ -17,8 +15,6 @@ void ChunkService::add(const std::string &transaction, std::vector<Bytes> object
     throw Failure(FLARE_TOO_LARGE, std::to_string(transactions_.size()) + " transfers are under way already");
   }
   Transaction added;
-  added.idle_timeout = idle_timeout;
-  added.last_progress = now;
   if (receivers.empty()) receivers.emplace_back();
   for (const Bytes &object : objects) added.bytes_per_receiver += static_cast<int64_t>(object.size);
   for (const std::string &name : receivers) {
@@ -49,7 +45,7 @@ bool ChunkService::note(const Transaction &transaction, Receiver *receiver, cons
   return true;
 }
 
-std::optional<Bytes> ChunkService::serve(const ChunkRequest &request, const std::string &receiver, TimePoint now,
+std::optional<Bytes> ChunkService::serve(const ChunkRequest &request, const std::string &receiver,
                                          std::string *refusal) {
   const auto found = transactions_.find(request.transaction);
   if (found == transactions_.end()) {
@@ -73,28 +69,50 @@ std::optional<Bytes> ChunkService::serve(const ChunkRequest &request, const std:
                " are not in object " + std::to_string(request.object) + " of " + std::to_string(object.size) + " bytes";
     return std::nullopt;
   }
-  if (note(transaction, &who->second, request)) transaction.last_progress = now;
+  if (note(transaction, &who->second, request)) tell(request.transaction, receiver, &who->second, "");
   return Bytes{object.owner, object.data + request.offset, request.length};
 }
 
+bool ChunkService::report(const std::string &transaction, const std::string &receiver, int64_t bytes, int64_t items) {
+  const auto found = transactions_.find(transaction);
+  if (found == transactions_.end()) return false;
+  const auto who = found->second.receivers.find(receiver);
+  if (who == found->second.receivers.end() || who->second.state != TransferState::kActive) return false;
+  Receiver &known = who->second;
+  if (bytes < known.bytes || bytes > found->second.bytes_per_receiver) return false;
+  if (items < known.items || items > static_cast<int64_t>(found->second.objects.size())) return false;
+  known.bytes = bytes;
+  known.items = items;
+  tell(transaction, receiver, &known, "");
+  return true;
+}
+
 bool ChunkService::confirm(const std::string &transaction, const std::string &receiver, bool success,
-                           const std::string &reason, TimePoint now) {
+                           const std::string &reason) {
   const auto found = transactions_.find(transaction);
   if (found == transactions_.end()) return outcomes_.contains(transaction);
-  const auto who = found->second.receivers.find(receiver);
-  if (who == found->second.receivers.end()) return false;
-  if (who->second.confirmed) return true;
-  if (!success) {
-    settle(found, FLARE_ABORTED, "the receiver gave transfer " + transaction + " up: " + reason);
-    return true;
+  Transaction &live = found->second;
+  const auto who = live.receivers.find(receiver);
+  if (who == live.receivers.end()) return false;
+  if (who->second.state != TransferState::kActive) return true;
+  who->second.state = success ? TransferState::kCompleted : TransferState::kFailed;
+  if (success) {
+    who->second.bytes = live.bytes_per_receiver;
+    who->second.items = static_cast<int64_t>(live.objects.size());
+  } else if (live.failure.empty()) {
+    live.failure =
+        (receiver.empty() ? "the receiver" : "receiver '" + receiver + "'") + " gave the transfer up: " + reason;
   }
-  found->second.last_progress = now;
-  who->second.confirmed = true;
-  for (const auto &[name, other] : found->second.receivers) {
-    if (!other.confirmed) return true;
-  }
-  settle(found, FLARE_OK, "");
+  tell(transaction, receiver, &who->second, reason);
+  const bool waiting = std::any_of(live.receivers.begin(), live.receivers.end(),
+                                   [](const auto &entry) { return entry.second.state == TransferState::kActive; });
+  if (!waiting) settle(found, live.failure.empty() ? FLARE_OK : FLARE_ABORTED, std::string(live.failure));
   return true;
+}
+
+void ChunkService::tell(const std::string &transaction, const std::string &name, Receiver *receiver,
+                        const std::string &reason) {
+  told_.push_back({transaction, name, ++receiver->events, receiver->bytes, receiver->items, receiver->state, reason});
 }
 
 void ChunkService::cancel(const std::string &transaction, flare_status status, const std::string &reason) {
@@ -117,41 +135,9 @@ void ChunkService::settle(Position position, flare_status status, const std::str
   transactions_.erase(position);
 }
 
-void ChunkService::on_time(TimePoint now) {
-  for (auto position = transactions_.begin(); position != transactions_.end();) {
-    const auto current = position++;
-    const Transaction &transaction = current->second;
-    if (!transaction.idle_timeout || now - transaction.last_progress < *transaction.idle_timeout) continue;
-    const TransferProgress progress = progress_of(transaction);
-    settle(current, FLARE_STALLED,
-           "result_upload transfer " + current->first + " stalled: " + missing(transaction) +
-               " asked for nothing new for " + duration_text(*transaction.idle_timeout) + "; " +
-               bytes_text(progress.bytes_done, progress.bytes_total) + " were fetched (option streaming_idle_timeout)");
-  }
-}
-
-std::optional<TimePoint> ChunkService::deadline() const {
-  std::optional<TimePoint> deadline;
-  for (const auto &[id, transaction] : transactions_) {
-    if (transaction.idle_timeout) deadline = earlier(deadline, transaction.last_progress + *transaction.idle_timeout);
-  }
-  return deadline;
-}
+std::vector<TransferEvent> ChunkService::take_progress() { return std::exchange(told_, {}); }
 
 std::vector<ChunkService::Settlement> ChunkService::take_settled() { return std::exchange(settled_, {}); }
-
-// The receivers that have not said yet that they have everything.
-std::string ChunkService::missing(const Transaction &transaction) {
-  std::string names;
-  size_t count = 0;
-  for (const auto &[name, receiver] : transaction.receivers) {
-    if (receiver.confirmed) continue;
-    if (name.empty()) return "the peer";
-    if (count++ > 0) names += ", ";
-    names += "'" + name + "'";
-  }
-  return (count == 1 ? "receiver " : "receivers ") + names;
-}
 
 TransferProgress ChunkService::progress_of(const Transaction &transaction) {
   const auto receivers = static_cast<int64_t>(transaction.receivers.size());

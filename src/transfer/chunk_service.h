@@ -1,5 +1,5 @@
-// The owner's side of transfers: keeps the objects of live transactions, serves chunks of them, and decides when
-// a transaction is over. No threads, no sockets, no clock: events with their time in, chunks and events out.
+// The owner's side of transfers: keeps the objects of live transactions, serves chunks of them, and tells how far each
+// receiver is. No threads, no sockets, no clock: it never gives up by itself; whoever watches the events does.
 // Receivers are named by text; the one unnamed receiver (VD-01) is "".
 #pragma once
 
@@ -13,7 +13,6 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
-#include "base/time.h"
 #include "flare_agent.h"
 #include "transfer/chunk.h"
 
@@ -24,37 +23,36 @@ class ChunkService {
   // What happened to a transaction; settled exactly once.
   struct Settlement {
     std::string transaction;
-    flare_status status = FLARE_OK;  // OK: every receiver confirmed; STALLED, ABORTED, PROTOCOL otherwise
+    flare_status status = FLARE_OK;  // OK: every receiver has everything; ABORTED: one gave up; or that of a cancel
     std::string reason;              // for the error of whoever waits
   };
 
   explicit ChunkService(const Limits &limits) : limits_(limits) {}
 
-  // A new transaction. It stalls, and settles so, when no receiver asks for anything new for `idle_timeout`
-  // (nullopt: never). Throws Failure(FLARE_INVALID_STATE) for an id in use and FLARE_TOO_LARGE beyond
+  // A new transaction. Throws Failure(FLARE_INVALID_STATE) for an id in use and FLARE_TOO_LARGE beyond
   // limits.max_transactions. `receivers` empty means the one unnamed receiver.
-  void add(const std::string &transaction, std::vector<Bytes> objects, std::vector<std::string> receivers,
-           std::optional<Duration> idle_timeout, TimePoint now);
+  void add(const std::string &transaction, std::vector<Bytes> objects, std::vector<std::string> receivers);
 
   // The bytes asked for, or nullopt with `refusal` saying why: unknown transaction (never was, or is over),
   // unknown object, or a range outside of it. Repeated requests are served again but are no progress.
-  std::optional<Bytes> serve(const ChunkRequest &request, const std::string &receiver, TimePoint now,
-                             std::string *refusal);
+  std::optional<Bytes> serve(const ChunkRequest &request, const std::string &receiver, std::string *refusal);
+
+  // A receiver that fetches from somebody else says how far it is: never back, and not beyond what there is. Returns
+  // false, and changes nothing, for an unknown transaction or receiver, one that is done, or impossible numbers.
+  bool report(const std::string &transaction, const std::string &receiver, int64_t bytes, int64_t items);
 
   // A receiver says that it has everything, or that it gave up. The first word of a receiver counts; unknown
   // transactions and receivers are ignored. Returns whether the word was known (also a repeated one), so that it
-  // can be acknowledged.
-  bool confirm(const std::string &transaction, const std::string &receiver, bool success, const std::string &reason,
-               TimePoint now);
+  // can be acknowledged. The transaction is settled with the word of its last receiver.
+  bool confirm(const std::string &transaction, const std::string &receiver, bool success, const std::string &reason);
 
   // Ends a live transaction with this status; nothing happens when it is over.
   void cancel(const std::string &transaction, flare_status status, const std::string &reason);
   void cancel_all(flare_status status, const std::string &reason);
 
-  void on_time(TimePoint now);
-  std::optional<TimePoint> deadline() const;
-
-  // Settled since the last call, in order. The objects of a settled transaction are released.
+  // What happened since the last call, in order: all progress of a transaction comes before its settlement. The objects
+  // of a settled transaction are released.
+  std::vector<TransferEvent> take_progress();
   std::vector<Settlement> take_settled();
 
   std::optional<TransferProgress> progress(const std::string &transaction) const;
@@ -68,26 +66,27 @@ class ChunkService {
     std::vector<uint64_t> bytes_per_object;
     int64_t bytes = 0;
     int64_t items = 0;
-    bool confirmed = false;
+    int64_t events = 0;
+    TransferState state = TransferState::kActive;
   };
   struct Transaction {
     std::vector<Bytes> objects;
     std::map<std::string, Receiver> receivers;
-    std::optional<Duration> idle_timeout;
-    TimePoint last_progress;
     int64_t bytes_per_receiver = 0;
+    std::string failure;  // in the words of the first receiver that gave up
   };
 
   using Position = std::map<std::string, Transaction>::iterator;
 
   // Counts what was never served to this receiver before; whether there was any.
   bool note(const Transaction &transaction, Receiver *receiver, const ChunkRequest &request);
+  void tell(const std::string &transaction, const std::string &name, Receiver *receiver, const std::string &reason);
   void settle(Position position, flare_status status, const std::string &reason);
   static TransferProgress progress_of(const Transaction &transaction);
-  static std::string missing(const Transaction &transaction);
 
   Limits limits_;
   std::map<std::string, Transaction> transactions_;
+  std::vector<TransferEvent> told_;
   std::vector<Settlement> settled_;
   std::map<std::string, TransferProgress> outcomes_;  // of settled transactions, at most limits.max_outcomes
   std::deque<std::string> outcome_order_;

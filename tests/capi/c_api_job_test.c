@@ -1092,8 +1092,112 @@ static void nothing_is_written_beyond_the_structs(void **state) {
   }
   flare_agent_stats no_size = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
   assert_int_equal(flare_agent_get_stats(ends->agent, &no_size), FLARE_INVALID_ARGUMENT);
-  flare_progress no_size_either = {0, 0, 0, 0, 0, 0};
+  flare_progress no_size_either = {0, 0, 0, 0, 0, 0, 0, 0};
   assert_int_equal(flare_result_progress(result, &no_size_either), FLARE_INVALID_ARGUMENT);
+  flare_result_free(result);
+  flare_task_free(task);
+  flare_request_free(request);
+}
+
+/* ---- Receivers and progress ---- */
+
+static void progress_can_be_waited_for_and_read_for_each_receiver(void **state) {
+  struct ends *ends = *state;
+  flare_request *request = NULL;
+  flare_reply *reply = NULL;
+  flare_progress progress = FLARE_PROGRESS_INIT, part = FLARE_PROGRESS_INIT;
+  const char *name = NULL;
+  float *w = calloc(BIG / sizeof(float), sizeof(float));
+  assert_ok(flare_request_new(ends->exchanger, "train", &request, ERROR));
+  assert_ok(flare_request_add_receiver(request, "site-1", ERROR));
+  assert_ok(flare_request_add_receiver(request, "server", ERROR));
+  assert_ok(flare_request_add_receiver(request, "server", ERROR));
+  assert_ok(flare_request_send(request, ERROR));
+  assert_status(FLARE_INVALID_STATE, flare_request_add_receiver(request, "late", ERROR));
+  flare_task *task = next_task(ends);
+  flare_result *result = NULL;
+  assert_ok(flare_result_new(task, &result, ERROR));
+  assert_status(FLARE_INVALID_STATE, flare_result_wait_progress(result, 0, &progress, ERROR));
+  assert_int_equal(flare_result_progress_poll_fd(result), -1);
+  assert_int_equal(flare_result_receiver_at(result, 0, &name, &part), FLARE_NOT_FOUND);
+  copy_floats(flare_result_shareable(result), "w", w, BIG / sizeof(float));
+  assert_ok(flare_result_submit(result, ERROR));
+
+  while (progress.bytes_done < BIG) {
+    const int64_t before = progress.changes;
+    assert_ok(flare_result_wait_progress(result, SOON, &progress, ERROR));
+    assert_true(progress.changes > before);
+    assert_int_equal(progress.bytes_total, 2 * BIG);
+  }
+  assert_int_equal(progress.state, FLARE_UPLOAD_ACTIVE);
+  assert_true(progress.bytes_per_second > 0);
+  assert_ok(flare_request_wait(request, SOON, &reply, ERROR));
+  assert_ok(flare_reply_report(reply, "server", 1000, ERROR));
+  while (flare_result_receiver_at(result, 1, &name, &part) == FLARE_OK && part.bytes_done < 1000) {
+    assert_ok(flare_result_wait_progress(result, SOON, &progress, ERROR));
+  }
+  assert_string_equal(name, "server");
+  assert_int_equal(part.bytes_total, BIG);
+  assert_int_equal(part.state, FLARE_UPLOAD_ACTIVE);
+  assert_ok(flare_result_receiver_at(result, 0, &name, &part));
+  assert_string_equal(name, "site-1");
+  assert_int_equal(part.bytes_done, BIG);
+  assert_int_equal(flare_result_receiver_at(result, 2, &name, NULL), FLARE_NOT_FOUND);
+
+  while (flare_result_wait_progress(result, 50, &progress, ERROR) == FLARE_OK) continue;
+  assert_false(is_readable(flare_result_progress_poll_fd(result)));
+  assert_status(FLARE_NOT_FOUND, flare_reply_confirm(reply, "site-1", 1, NULL, ERROR));
+  assert_status(FLARE_NOT_FOUND, flare_reply_report(reply, "stranger", 1, ERROR));
+  assert_status(FLARE_INVALID_ARGUMENT, flare_reply_report(reply, "server", -1, ERROR));
+  assert_status(FLARE_TIMEOUT, flare_result_wait(result, FLARE_DELIVERED, 0, ERROR));
+  assert_ok(flare_reply_confirm(reply, "server", 1, NULL, ERROR));
+  assert_ok(flare_result_wait(result, FLARE_DELIVERED, SOON, ERROR));
+  assert_true(becomes_readable(flare_result_progress_poll_fd(result)));
+  assert_ok(flare_result_wait_progress(result, SOON, &progress, ERROR));
+  assert_int_equal(progress.state, FLARE_UPLOAD_DELIVERED);
+  assert_int_equal(progress.bytes_done, 2 * BIG);
+  assert_int_equal(flare_agent_should_exit(ends->agent), 0);
+  free(w);
+  flare_reply_free(reply);
+  flare_result_free(result);
+  flare_task_free(task);
+  flare_request_free(request);
+}
+
+static void a_failed_receiver_is_told_to_the_trainer(void **state) {
+  struct ends *ends = *state;
+  flare_request *request = NULL;
+  flare_reply *reply = NULL;
+  float *w = calloc(BIG / sizeof(float), sizeof(float));
+  assert_ok(flare_request_new(ends->exchanger, "train", &request, ERROR));
+  assert_ok(flare_request_add_receiver(request, "site-1", ERROR));
+  assert_ok(flare_request_add_receiver(request, "server", ERROR));
+  assert_ok(flare_request_send(request, ERROR));
+  flare_task *task = next_task(ends);
+  flare_result *result = NULL;
+  assert_ok(flare_result_new(task, &result, ERROR));
+  copy_floats(flare_result_shareable(result), "w", w, BIG / sizeof(float));
+  assert_ok(flare_result_submit(result, ERROR));
+  assert_ok(flare_request_wait(request, SOON, &reply, ERROR));
+  assert_ok(flare_reply_confirm(reply, "server", 0, "its disk is full", ERROR));
+  assert_status(FLARE_ABORTED, flare_result_wait(result, FLARE_DELIVERED, SOON, ERROR));
+  assert_message_has("its disk is full");
+  free(w);
+  flare_reply_free(reply);
+  flare_result_free(result);
+  flare_task_free(task);
+  flare_request_free(request);
+}
+
+static void a_shutdown_closes_what_is_open_and_lets_results_arrive(void **state) {
+  struct ends *ends = *state;
+  flare_request *request = send_task(ends, "train");
+  flare_task *task = next_task(ends);
+  flare_result *result = submit_result(task);
+  flare_shutdown();
+  flare_shutdown();
+  assert_int_equal(flare_agent_state(ends->agent), FLARE_STATE_STOPPED);
+  assert_ok(flare_result_wait(result, FLARE_DELIVERED, 0, ERROR));
   flare_result_free(result);
   flare_task_free(task);
   flare_request_free(request);
@@ -1191,6 +1295,9 @@ int main(void) {
       OVER_BOTH(closing_the_agent_sends_its_metrics),
       OVER_MEMORY(a_metric_may_be_as_deep_as_the_wire_carries),
       OVER_MEMORY(nothing_is_written_beyond_the_structs),
+      OVER_BOTH(progress_can_be_waited_for_and_read_for_each_receiver),
+      OVER_BOTH(a_failed_receiver_is_told_to_the_trainer),
+      OVER_BOTH(a_shutdown_closes_what_is_open_and_lets_results_arrive),
       URL_OVER_BOTH(log_records_can_be_read),
   };
   begin_program();

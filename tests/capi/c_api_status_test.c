@@ -241,6 +241,8 @@ static void functions_without_a_status_take_null(void **state) {
   assert_int_equal(flare_agent_poll_fd(NULL), -1);
   assert_int_equal(flare_agent_connected_poll_fd(NULL), -1);
   assert_int_equal(flare_agent_log_poll_fd(NULL), -1);
+  assert_int_equal(flare_agent_should_exit(NULL), 0);
+  assert_int_equal(flare_result_progress_poll_fd(NULL), -1);
   assert_int_equal(flare_log_record_level(NULL), FLARE_LOG_DEBUG);
   assert_string_equal(flare_log_record_text(NULL), "");
   assert_int_equal(flare_exchanger_connected_poll_fd(NULL), -1);
@@ -332,6 +334,53 @@ static void tasks_and_results_refuse_null(void **state) {
   assert_int_equal(flare_result_progress(result, NULL), FLARE_INVALID_ARGUMENT);
   flare_result_free(result);
   flare_task_free(task);
+  flare_request_free(request);
+}
+
+static void progress_refuses_null(void **state) {
+  struct ends *ends = *state;
+  flare_request *request = send_task(ends, "train");
+  flare_task *task = next_task(ends);
+  flare_result *result = submit_result(task);
+  flare_progress progress = FLARE_PROGRESS_INIT;
+  assert_ok(flare_result_wait(result, FLARE_DELIVERED, SOON, ERROR));
+  assert_refused(flare_result_wait_progress(NULL, 0, &progress, ERROR), "result");
+  assert_refused(flare_result_wait_progress(result, 0, NULL, ERROR), "progress");
+  progress.struct_size = 0;
+  assert_status(FLARE_INVALID_ARGUMENT, flare_result_wait_progress(result, 0, &progress, ERROR));
+  assert_message_has("FLARE_PROGRESS_INIT");
+  assert_int_equal(flare_result_receiver_at(NULL, 0, NULL, NULL), FLARE_INVALID_ARGUMENT);
+  assert_int_equal(flare_result_receiver_at(result, 0, NULL, NULL), FLARE_OK);
+  flare_reply *reply = NULL;
+  assert_ok(flare_request_wait(request, SOON, &reply, ERROR));
+  assert_refused(flare_reply_report(NULL, "a", 0, ERROR), "reply");
+  assert_refused(flare_reply_report(reply, NULL, 0, ERROR), "receiver");
+  assert_refused(flare_reply_confirm(NULL, "a", 1, NULL, ERROR), "reply");
+  assert_refused(flare_reply_confirm(reply, NULL, 1, NULL, ERROR), "receiver");
+  assert_status(FLARE_NOT_FOUND, flare_reply_confirm(reply, "a", 1, NULL, ERROR));
+  flare_reply_free(reply);
+  flare_result_free(result);
+  flare_task_free(task);
+  flare_request_free(request);
+}
+
+static void receivers_of_a_request_are_checked(void **state) {
+  struct ends *ends = *state;
+  flare_request *request = NULL;
+  char name[258];
+  memset(name, 'r', sizeof name);
+  name[257] = '\0';
+  assert_ok(flare_request_new(ends->exchanger, "train", &request, ERROR));
+  assert_refused(flare_request_add_receiver(NULL, "a", ERROR), "request");
+  assert_refused(flare_request_add_receiver(request, NULL, ERROR), "receiver");
+  assert_status(FLARE_INVALID_ARGUMENT, flare_request_add_receiver(request, "", ERROR));
+  assert_status(FLARE_INVALID_ARGUMENT, flare_request_add_receiver(request, name, ERROR));
+  assert_message_has("257 bytes");
+  for (int i = 0; i < 1024; ++i) {
+    snprintf(name, sizeof name, "receiver-%d", i);
+    assert_ok(flare_request_add_receiver(request, name, ERROR));
+  }
+  assert_status(FLARE_TOO_LARGE, flare_request_add_receiver(request, "one more", ERROR));
   flare_request_free(request);
 }
 
@@ -537,6 +586,8 @@ int main(void) {
       cmocka_unit_test(options_refuse_null),
       OVER_MEMORY(tasks_and_results_refuse_null),
       OVER_MEMORY(exchangers_and_requests_refuse_null),
+      OVER_MEMORY(progress_refuses_null),
+      OVER_MEMORY(receivers_of_a_request_are_checked),
       OVER_MEMORY(shareables_refuse_null),
       OVER_MEMORY(values_refuse_null),
       OVER_MEMORY(a_timeout_below_forever_is_refused),

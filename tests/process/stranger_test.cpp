@@ -136,7 +136,7 @@ TEST_F(StrangerTest, FramesThatAreNoneHarmNobody) {
   stranger_.say_raw({"a", "b", "c"});
   for (uint64_t epoch : {uint64_t{0}, uint64_t{1}, ~uint64_t{0}}) {  // without a session
     stranger_.say({epoch, flare::ChunkRequest{"task-0", 0, ~uint64_t{0}, 1}});
-    stranger_.say({epoch, wire::Settled{"task-0", true, ""}});
+    stranger_.say({epoch, wire::Settled{"task-0", true, "", ""}});
     stranger_.say({epoch, wire::Bye{"go away"}});
   }
   EXPECT_EQ(stranger_.hear<wire::Reject>().refusal, wire::Refusal::kUnknownSession);

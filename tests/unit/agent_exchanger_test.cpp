@@ -267,8 +267,120 @@ TEST_P(Pair, StatisticsCount) {
   EXPECT_EQ(stats.results_delivered, 1);
   EXPECT_EQ(stats.bytes_received, 400'000);
   EXPECT_EQ(stats.bytes_sent, 800'000);
-  EXPECT_EQ(agent_->progress(*upload).bytes_done, 800'000);
+  EXPECT_EQ(agent_->progress(*upload).sum().bytes_done, 800'000);
 }
+
+// Results that a second receiver fetches from the exchanger (AG-10).
+class TwoReceivers : public Pair {
+ protected:
+  void change(Settings *settings) override {
+    settings->streaming_idle_timeout = 400ms;
+    settings->launch_once = false;
+  }
+  // A result that the exchanger itself has fetched already.
+  void submit_and_fetch() {
+    request_ = std::make_shared<Request>();
+    request_->task_name = "train";
+    request_->receivers = {"site-1", "server"};
+    ASSERT_EQ(exchanger_->send(request_, weights(1, 0), false).status, FLARE_OK);
+    ASSERT_EQ(next(), FLARE_OK);
+    upload_ = submit(weights(100'000, 7));
+    ASSERT_EQ(exchanger_->wait(*request_, kLong, &reply_).status, FLARE_OK);
+    EXPECT_EQ(agent_->wait(*upload_, FLARE_ACCEPTED, kLong).status, FLARE_OK);
+  }
+  Outcome delivered(int64_t timeout = kLong) { return agent_->wait(*upload_, FLARE_DELIVERED, timeout); }
+
+  std::shared_ptr<Request> request_;
+  std::shared_ptr<Upload> upload_;
+  MessagePtr reply_;
+};
+
+TEST_P(TwoReceivers, ItIsDeliveredWhenTheLastOneSaysSo) {
+  submit_and_fetch();
+  EXPECT_EQ(delivered(50).status, FLARE_TIMEOUT);
+  EXPECT_FALSE(agent_->should_exit());
+  EXPECT_EQ(exchanger_->confirm(*reply_, "server", true, "").status, FLARE_OK);
+  EXPECT_EQ(delivered().status, FLARE_OK);
+  EXPECT_TRUE(agent_->should_exit()) << "AG-43, launch_once false";
+  const UploadSnapshot end = agent_->progress(*upload_);
+  EXPECT_EQ(end.state, FLARE_UPLOAD_DELIVERED);
+  ASSERT_EQ(end.receivers.size(), 2u);
+  EXPECT_EQ(end.receivers[1].name, "server");
+  EXPECT_EQ(end.receivers[1].bytes, 400'000);
+}
+
+TEST_P(TwoReceivers, ProgressOfTheSlowOneKeepsTheGateOpen) {
+  submit_and_fetch();
+  UploadSnapshot news;
+  for (int64_t bytes = 50'000; bytes <= 400'000; bytes += 50'000) {
+    std::this_thread::sleep_for(100ms);
+    EXPECT_EQ(exchanger_->report(*reply_, "server", bytes).status, FLARE_OK);
+    while (news.receivers.empty() || news.receivers[1].bytes < bytes) {
+      ASSERT_EQ(agent_->wait_progress(*upload_, news.changes, kLong, &news).status, FLARE_OK);
+      ASSERT_NE(news.state, FLARE_UPLOAD_FAILED);
+    }
+  }
+  EXPECT_EQ(exchanger_->confirm(*reply_, "server", true, "").status, FLARE_OK);
+  EXPECT_EQ(delivered().status, FLARE_OK) << "twice the idle timeout has passed since the submit";
+}
+
+TEST_P(TwoReceivers, OneThatNeverStartsIsNamed) {
+  submit_and_fetch();
+  const Outcome outcome = delivered();
+  EXPECT_EQ(outcome.status, FLARE_STALLED);
+  EXPECT_NE(outcome.reason.find("receiver=server did not start"), std::string::npos) << outcome.reason;
+  EXPECT_NE(outcome.reason.find("streaming_idle_timeout"), std::string::npos) << outcome.reason;
+  EXPECT_EQ(agent_->progress(*upload_).receivers[0].state, FLARE_UPLOAD_DELIVERED);
+  EXPECT_EQ(agent_->progress(*upload_).receivers[1].state, FLARE_UPLOAD_FAILED);
+  EXPECT_FALSE(agent_->should_exit());
+}
+
+TEST_P(TwoReceivers, OneThatStallsIsGivenUp) {
+  submit_and_fetch();
+  exchanger_->report(*reply_, "server", 1000);
+  const Outcome outcome = delivered();
+  EXPECT_EQ(outcome.status, FLARE_STALLED);
+  EXPECT_NE(outcome.reason.find("stalled"), std::string::npos) << outcome.reason;
+  EXPECT_NE(outcome.reason.find("401000 of 800000 bytes"), std::string::npos) << outcome.reason;
+}
+
+TEST_P(TwoReceivers, OneThatFailsEndsItWithItsReason) {
+  submit_and_fetch();
+  exchanger_->confirm(*reply_, "server", false, "its disk is full");
+  const Outcome outcome = delivered();
+  EXPECT_EQ(outcome.status, FLARE_ABORTED);
+  EXPECT_NE(outcome.reason.find("ended with state=failed"), std::string::npos) << outcome.reason;
+  EXPECT_NE(outcome.reason.find("its disk is full"), std::string::npos) << outcome.reason;
+}
+
+TEST_P(TwoReceivers, AStopGivesTheLastGraceAndNoMore) {
+  submit_and_fetch();
+  const TimePoint begin = Clock::now();
+  agent_->stop();
+  exchanger_->confirm(*reply_, "server", true, "");
+  EXPECT_EQ(delivered().status, FLARE_OK) << "it was under way";
+  EXPECT_LT(Clock::now() - begin, 5s);
+}
+
+TEST_P(TwoReceivers, AStopEndsTheWaitForOneThatSaysNothing) {
+  settings_.settings.streaming_idle_timeout = 600s;
+  submit_and_fetch();
+  agent_->stop();
+  EXPECT_EQ(delivered().status, FLARE_STOPPED);
+}
+
+TEST_P(TwoReceivers, WordsOfStrangersAndOfTheFetcherItselfAreRefused) {
+  submit_and_fetch();
+  exchanger_->confirm(*reply_, "stranger", true, "");
+  exchanger_->report(*reply_, "site-1", 1);
+  EXPECT_EQ(delivered(200).status, FLARE_TIMEOUT);
+  EXPECT_EQ(agent_->stats().frames_rejected, 2);
+  exchanger_->confirm(*reply_, "server", true, "");
+  EXPECT_EQ(delivered().status, FLARE_OK);
+}
+
+INSTANTIATE_TEST_SUITE_P(Transports, TwoReceivers, testing::Values("memory", "ipc", "tcp"),
+                         [](const auto &parameter) { return parameter.param; });
 
 INSTANTIATE_TEST_SUITE_P(Transports, Pair, testing::Values("memory", "ipc", "tcp"),
                          [](const auto &parameter) { return parameter.param; });

@@ -12,9 +12,8 @@
 namespace flare {
 namespace {
 
-using namespace std::chrono_literals;
+using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::Not;
 
 Bytes counting(size_t size) {
   Block block(size);
@@ -32,21 +31,25 @@ class ChunkServiceTest : public testing::Test {
     return limits;
   }
   std::optional<Bytes> serve(uint64_t offset, uint32_t length, const std::string &receiver = "", uint32_t object = 0) {
-    return service.serve({"tx", object, offset, length}, receiver, now, &refusal);
+    return service.serve({"tx", object, offset, length}, receiver, &refusal);
   }
-  void stall() {
-    now += 10s;
-    service.on_time(now);
+  // "receiver: bytes, items, state", of what happened since the last call.
+  std::vector<std::string> told() {
+    std::vector<std::string> texts;
+    for (const TransferEvent &event : service.take_progress()) {
+      texts.push_back(event.receiver + ": " + std::to_string(event.bytes) + ", " + std::to_string(event.items) + ", " +
+                      std::string(name_of(event.state)));
+    }
+    return texts;
   }
 
-  TimePoint now{1h};
   std::string refusal;
   ChunkService service{small_limits()};
 };
 
 TEST_F(ChunkServiceTest, ServesTheBytesThatWereAskedForWithoutACopy) {
   const Bytes object = counting(25);
-  service.add("tx", {counting(3), object}, {}, 10s, now);
+  service.add("tx", {counting(3), object}, {});
   const auto bytes = serve(20, 5, "", 1);
   ASSERT_TRUE(bytes) << refusal;
   EXPECT_EQ(bytes->data, object.data + 20);
@@ -57,136 +60,119 @@ TEST_F(ChunkServiceTest, ServesTheBytesThatWereAskedForWithoutACopy) {
 TEST_F(ChunkServiceTest, ReleasesTheObjectsOfASettledTransaction) {
   Bytes object = counting(10);
   const std::weak_ptr<const void> owner = object.owner;
-  service.add("tx", {std::move(object)}, {}, 10s, now);
-  service.confirm("tx", "", true, "", now);
+  service.add("tx", {std::move(object)}, {});
+  service.confirm("tx", "", true, "");
   EXPECT_TRUE(owner.expired());
   EXPECT_FALSE(serve(0, 10));
   EXPECT_THAT(refusal, HasSubstr("over"));
 }
 
 TEST_F(ChunkServiceTest, ObjectsWithoutBytesAreDoneAtOnceAndOnlyWaitForTheWord) {
-  service.add("tx", {counting(0), counting(0)}, {"a", "b"}, 10s, now);
+  service.add("tx", {counting(0), counting(0)}, {"a", "b"});
   EXPECT_EQ(service.progress("tx")->items_done, 4);
   EXPECT_EQ(service.progress("tx")->items_total, 4);
-  service.confirm("tx", "a", true, "", now);
-  service.confirm("tx", "b", true, "", now);
+  service.confirm("tx", "a", true, "");
+  service.confirm("tx", "b", true, "");
   EXPECT_EQ(service.take_settled().at(0).status, FLARE_OK);
 }
 
 TEST_F(ChunkServiceTest, TheFirstWordOfAReceiverCounts) {
-  service.add("tx", {counting(1)}, {"a", "b"}, 10s, now);
-  EXPECT_TRUE(service.confirm("tx", "a", true, "", now));
-  EXPECT_TRUE(service.confirm("tx", "a", false, "changed its mind", now));
+  service.add("tx", {counting(1)}, {"a", "b"});
+  EXPECT_TRUE(service.confirm("tx", "a", true, ""));
+  EXPECT_TRUE(service.confirm("tx", "a", false, "changed its mind"));
   EXPECT_TRUE(service.take_settled().empty());
-  EXPECT_TRUE(service.confirm("tx", "b", true, "", now));
+  EXPECT_TRUE(service.confirm("tx", "b", true, ""));
   EXPECT_EQ(service.take_settled().at(0).status, FLARE_OK);
 }
 
 TEST_F(ChunkServiceTest, AReceiverThatGivesUpEndsItWithItsReason) {
-  service.add("tx", {counting(1)}, {"a", "b"}, 10s, now);
-  service.confirm("tx", "a", true, "", now);
-  service.confirm("tx", "b", false, "its disk is full", now);
+  service.add("tx", {counting(1)}, {"a", "b"});
+  service.confirm("tx", "b", false, "its disk is full");
+  EXPECT_TRUE(service.take_settled().empty()) << "whoever watches decides whether the other is still worth it";
+  service.confirm("tx", "a", true, "");
+  EXPECT_THAT(told(), ElementsAre("b: 0, 0, failed", "a: 1, 1, completed"));
   const auto settled = service.take_settled();
   ASSERT_EQ(settled.size(), 1u);
   EXPECT_EQ(settled[0].status, FLARE_ABORTED);
   EXPECT_THAT(settled[0].reason, HasSubstr("its disk is full"));
 }
 
-TEST_F(ChunkServiceTest, ARepeatedWordIsNoProgress) {
-  service.add("tx", {counting(1)}, {"a", "b"}, 10s, now);
-  service.confirm("tx", "a", true, "", now);
-  now += 9s;
-  service.confirm("tx", "a", true, "", now);
-  now += 1s;
-  service.on_time(now);
-  EXPECT_EQ(service.take_settled().at(0).status, FLARE_STALLED);
+TEST_F(ChunkServiceTest, TellsWhatIsNewAndNothingElse) {
+  service.add("tx", {counting(25)}, {});
+  serve(0, 10);
+  serve(0, 10);  // the same again
+  serve(20, 5);  // ahead
+  serve(10, 4);
+  serve(10, 10);  // six of them are new
+  EXPECT_THAT(told(), ElementsAre(": 10, 0, active", ": 15, 0, active", ": 19, 0, active", ": 25, 1, active"));
+  service.confirm("tx", "", true, "");
+  service.confirm("tx", "", true, "");
+  EXPECT_THAT(told(), ElementsAre(": 25, 1, completed"));
 }
 
-TEST_F(ChunkServiceTest, ARequestAheadIsProgress) {
-  service.add("tx", {counting(100)}, {}, 10s, now);
-  now += 9s;
-  serve(90, 10);
-  now += 9s;
-  serve(40, 10);
-  EXPECT_EQ(service.deadline(), now + 10s);
-  EXPECT_EQ(service.progress("tx")->bytes_done, 20);
+TEST_F(ChunkServiceTest, CountsTheEventsOfEachReceiver) {
+  service.add("tx", {counting(25)}, {"a", "b"});
+  serve(0, 10, "a");
+  serve(0, 10, "b");
+  serve(10, 10, "a");
+  std::vector<int64_t> sequences;
+  for (const TransferEvent &event : service.take_progress()) sequences.push_back(event.sequence);
+  EXPECT_THAT(sequences, ElementsAre(1, 1, 2));
 }
 
-TEST_F(ChunkServiceTest, AShorterRequestLeavesTheRestToBeCounted) {
-  service.add("tx", {counting(20)}, {}, 10s, now);
-  serve(0, 4);
-  now += 9s;
-  serve(0, 10);
-  EXPECT_EQ(service.deadline(), now + 10s) << "six of them are new";
-  EXPECT_EQ(service.progress("tx")->bytes_done, 10);
-  serve(0, 10);
-  serve(10, 10);
-  EXPECT_EQ(service.progress("tx")->bytes_done, 20);
-  EXPECT_EQ(service.progress("tx")->items_done, 1);
+TEST_F(ChunkServiceTest, AReceiverThatFetchesElsewhereReports) {
+  service.add("tx", {counting(25), counting(5)}, {"a", "b"});
+  EXPECT_TRUE(service.report("tx", "b", 10, 0));
+  EXPECT_TRUE(service.report("tx", "b", 30, 2));
+  EXPECT_FALSE(service.report("tx", "b", 29, 2)) << "never back";
+  EXPECT_FALSE(service.report("tx", "b", 30, 1));
+  EXPECT_FALSE(service.report("tx", "b", 31, 2)) << "more than there is";
+  EXPECT_FALSE(service.report("tx", "b", 30, 3));
+  EXPECT_FALSE(service.report("tx", "stranger", 1, 0));
+  EXPECT_FALSE(service.report("other", "b", 1, 0));
+  EXPECT_THAT(told(), ElementsAre("b: 10, 0, active", "b: 30, 2, active"));
+  service.confirm("tx", "b", true, "");
+  EXPECT_FALSE(service.report("tx", "b", 30, 2)) << "it is done";
+}
+
+TEST_F(ChunkServiceTest, AConfirmationIsWorthAllBytes) {
+  service.add("tx", {counting(25)}, {"a", "b"});
+  service.confirm("tx", "b", true, "");
+  EXPECT_THAT(told(), ElementsAre("b: 25, 1, completed"));
 }
 
 TEST_F(ChunkServiceTest, AReceiverNamedTwiceIsOne) {
-  service.add("tx", {counting(0), counting(10)}, {"a", "a"}, 10s, now);
+  service.add("tx", {counting(0), counting(10)}, {"a", "a"});
   serve(0, 10, "a", 1);
   const auto progress = service.progress("tx");
   EXPECT_EQ(progress->items_done, 2);
   EXPECT_EQ(progress->items_total, 2);
   EXPECT_EQ(progress->bytes_total, 10);
-  service.confirm("tx", "a", true, "", now);
+  service.confirm("tx", "a", true, "");
   EXPECT_EQ(service.take_settled().at(0).status, FLARE_OK);
 }
 
 TEST_F(ChunkServiceTest, AnIdMayBeUsedAgainAndKeepsItsLastOutcome) {
   for (int i = 0; i < 2; ++i) {
-    service.add("tx", {counting(10)}, {}, 10s, now);
+    service.add("tx", {counting(10)}, {});
     service.cancel("tx", FLARE_ABORTED, "again");
   }
   for (const char *id : {"b", "c"}) {
-    service.add(id, {}, {}, 10s, now);
+    service.add(id, {}, {});
     service.cancel(id, FLARE_ABORTED, "x");
   }
   EXPECT_TRUE(service.progress("tx")) << "three outcomes are remembered";
   EXPECT_EQ(service.take_settled().size(), 4u);
 }
 
-TEST_F(ChunkServiceTest, AStallSaysWhoAskedForNothingSinceWhenAndHowFarItWas) {
-  service.add("tx", {counting(20)}, {"site-1", "site-2"}, 10s, now);
-  serve(0, 10, "site-1");
-  service.confirm("tx", "site-1", true, "", now);
-  stall();
-  const std::string reason = service.take_settled().at(0).reason;
-  EXPECT_THAT(reason, HasSubstr("transfer tx stalled"));
-  EXPECT_THAT(reason, HasSubstr("'site-2'"));
-  EXPECT_THAT(reason, Not(HasSubstr("'site-1'"))) << "it has everything";
-  EXPECT_THAT(reason, HasSubstr("for 10 s"));
-  EXPECT_THAT(reason, HasSubstr("10 of 40 bytes"));
-}
-
-TEST_F(ChunkServiceTest, AStallOfTheUnnamedReceiverCountsLargeTransfersInMebibytes) {
-  ChunkService large{Limits()};
-  large.add("tx", {counting(20u << 20)}, {}, 500ms, now);
-  ASSERT_TRUE(large.serve({"tx", 0, 1u << 20, 1u << 20}, "", now, &refusal)) << refusal;
-  large.on_time(now + 500ms);
-  const std::string reason = large.take_settled().at(0).reason;
-  EXPECT_THAT(reason, HasSubstr("the peer asked for nothing new for 500 ms"));
-  EXPECT_THAT(reason, HasSubstr("1 of 20 MiB"));
-}
-
-TEST_F(ChunkServiceTest, WithoutATimeoutItNeverStalls) {
-  service.add("tx", {counting(1)}, {}, std::nullopt, now);
-  EXPECT_FALSE(service.deadline());
-  service.on_time(now + 10000h);
-  EXPECT_TRUE(service.take_settled().empty());
-}
-
 TEST_F(ChunkServiceTest, TellsAnIdInUseFromTooMany) {
   Limits limits;
   limits.max_transactions = 1;
   ChunkService full(limits);
-  full.add("tx", {}, {}, 10s, now);
+  full.add("tx", {}, {});
   const auto status_of_adding = [&](const std::string &id) -> flare_status {
     try {
-      full.add(id, {}, {}, 10s, now);
+      full.add(id, {}, {});
     } catch (const Failure &failure) {
       return failure.status();
     }
@@ -199,7 +185,7 @@ TEST_F(ChunkServiceTest, TellsAnIdInUseFromTooMany) {
 TEST_F(ChunkServiceTest, ServesAHundredThousandObjects) {
   const uint32_t count = 100'000;
   const Bytes object = counting(10);
-  service.add("tx", std::vector<Bytes>(count, object), {}, 10s, now);
+  service.add("tx", std::vector<Bytes>(count, object), {});
   for (uint32_t i = 0; i < count; ++i) ASSERT_TRUE(serve(0, 10, "", i));
   EXPECT_EQ(service.progress("tx")->items_done, count);
   EXPECT_EQ(service.progress("tx")->bytes_done, 10 * int64_t{count});
@@ -214,12 +200,12 @@ TEST_F(ChunkServiceTest, NoByteCountsTwice) {
     const bool on_the_grid = seed % 2 == 0;
     const uint64_t size = 1 + below(60);
     ChunkService fresh{small_limits()};
-    fresh.add("tx", {counting(size)}, {}, 10s, now);
+    fresh.add("tx", {counting(size)}, {});
     std::set<uint64_t> distinct;
     for (int i = 0; i < 100; ++i) {
       const uint64_t offset = on_the_grid ? below(7) * 10 : below(size + 2);
       const auto length = static_cast<uint32_t>(below(12));
-      const auto bytes = fresh.serve({"tx", 0, offset, length}, "", now, &refusal);
+      const auto bytes = fresh.serve({"tx", 0, offset, length}, "", &refusal);
       EXPECT_EQ(bytes.has_value(), length >= 1 && length <= 10 && offset + length <= size);
       for (uint64_t j = 0; bytes && j < length; ++j) distinct.insert(offset + j);
       const auto done = static_cast<uint64_t>(fresh.progress("tx")->bytes_done);

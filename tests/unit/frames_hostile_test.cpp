@@ -212,7 +212,7 @@ TEST(HostileFrames, MissingIds) {
   EXPECT_EQ(judge(encode({1, ChunkRequest{"", 0, 0, 1}}).text()), FLARE_PROTOCOL);
   EXPECT_EQ(judge(encode({1, Chunk{"", 0, 0, 0}}).text()), FLARE_PROTOCOL);
   EXPECT_EQ(judge(encode({1, ChunkRefused{"", 0, ""}}).text()), FLARE_PROTOCOL);
-  EXPECT_EQ(judge(encode({1, Settled{"", true, ""}}).text()), FLARE_PROTOCOL);
+  EXPECT_EQ(judge(encode({1, Settled{"", true, "", ""}}).text()), FLARE_PROTOCOL);
   EXPECT_EQ(judge(encode({1, Data{std::make_shared<Message>(), {}}}).text()), FLARE_PROTOCOL);
 }
 

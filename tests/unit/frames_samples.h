@@ -118,8 +118,9 @@ inline std::vector<Envelope> sample_envelopes() {
       {7, ChunkRequest{"transaction", 3, 1048576, 1048576}},
       {7, Chunk{"transaction", 3, 1048576, 0xfedcba9876543210}},
       {7, ChunkRefused{"transaction", FLARE_ABORTED, "unknown transaction"}},
-      {7, Settled{"transaction", true, ""}},
-      {7, Settled{"transaction", false, "streaming_idle_timeout"}},
+      {7, Settled{"transaction", true, "", ""}},
+      {7, Settled{"transaction", false, "streaming_idle_timeout", "server"}},
+      {7, Progress{"transaction", "server", 1u << 20, 3}},
       data_envelope(std::move(empty)),
       data_envelope(std::move(reply)),
       data_envelope(sample_message()),
@@ -207,7 +208,10 @@ inline bool same(const ChunkRefused &a, const ChunkRefused &b) {
   return a.transaction == b.transaction && a.status == b.status && a.reason == b.reason;
 }
 inline bool same(const Settled &a, const Settled &b) {
-  return a.transaction == b.transaction && a.success == b.success && a.reason == b.reason;
+  return a.transaction == b.transaction && a.success == b.success && a.reason == b.reason && a.receiver == b.receiver;
+}
+inline bool same(const Progress &a, const Progress &b) {
+  return a.transaction == b.transaction && a.receiver == b.receiver && a.bytes == b.bytes && a.items == b.items;
 }
 inline bool same(const Data &a, const Data &b) {
   return same(a.payload, b.payload) && same(*a.message, *b.message, Contents::kIgnore);

@@ -37,17 +37,19 @@ Settings with(const std::string &name, const std::string &value) {
   return settings;
 }
 
-constexpr const char *kDurations[] = {"connect_timeout",       "close_timeout",         "heartbeat_interval",
-                                      "heartbeat_timeout",     "resend_interval",       "reconnect_interval",
-                                      "submit_result_timeout", "streaming_idle_timeout"};
+constexpr const char *kDurations[] = {"connect_timeout",       "close_timeout",          "heartbeat_interval",
+                                      "heartbeat_timeout",     "resend_interval",        "reconnect_interval",
+                                      "submit_result_timeout", "streaming_idle_timeout", "download_complete_timeout",
+                                      "peer_read_timeout"};
 
 // Everything that can be set, to compare whole settings.
 auto fields(const Settings &s) {
   return std::tie(s.url, s.agent_id, s.site, s.job_id, s.token, s.connect_timeout, s.close_timeout,
                   s.heartbeat_interval, s.heartbeat_timeout, s.resend_interval, s.max_resends, s.submit_result_timeout,
-                  s.streaming_idle_timeout, s.reconnect_interval, s.train_task_name, s.evaluate_task_name,
-                  s.submit_model_task_name, s.metric_queue, s.allow_insecure, s.log_level, s.log_file,
-                  s.limits.max_tensor_bytes, s.limits.max_message_bytes);
+                  s.streaming_idle_timeout, s.download_complete_timeout, s.peer_read_timeout, s.launch_once,
+                  s.reconnect_interval, s.train_task_name, s.evaluate_task_name, s.submit_model_task_name,
+                  s.metric_queue, s.allow_insecure, s.log_level, s.log_file, s.limits.max_tensor_bytes,
+                  s.limits.max_message_bytes);
 }
 constexpr size_t kFields = std::tuple_size_v<decltype(fields(Settings()))>;
 
@@ -59,8 +61,11 @@ TEST(OptionTable, HasEveryFieldOnceAndTheProfile) {
 }
 
 TEST(OptionTable, EveryOptionChangesAFieldOfItsOwn) {
-  const std::map<std::string, std::string> others = {
-      {"max_resends", "7"}, {"metric_queue", "7"}, {"allow_insecure", "true"}, {"log_level", "info"}};
+  const std::map<std::string, std::string> others = {{"max_resends", "7"},
+                                                     {"metric_queue", "7"},
+                                                     {"allow_insecure", "true"},
+                                                     {"launch_once", "false"},
+                                                     {"log_level", "info"}};
   std::set<std::string> changes;
   for (size_t i = 0; i < option_count(); ++i) {
     const std::string name = option_at(i).name;

@@ -112,7 +112,6 @@ TEST_F(Gate, AG_29_WithoutTrackingAnyEndIsSuccess) {
     restart(untracked);
     gate_.begin();
     gate_.on_sent(Sent::kAccepted, true, {{"tx", {}, 100}}, 100);
-    gate_.on_abandon(Abandon::kAgentStopped, 101);
     gate_.on_progress(progress(1), 102);
     EXPECT_FALSE(gate_.finished());
     EXPECT_EQ(gate_.deadline(), 160);
@@ -123,6 +122,58 @@ TEST_F(Gate, AG_29_WithoutTrackingAnyEndIsSuccess) {
     }
     EXPECT_EQ(actions().back(), "delivered");
   }
+}
+
+// Upstream would wait for 60 s.
+TEST_F(Gate, AnAbandonGivesWhatIsNotTrackedTheLastGraceToo) {
+  SubmitGate::Options untracked = options();
+  untracked.idle_timeout.reset();
+  for (const bool completes : {true, false}) {
+    restart(untracked);
+    gate_.begin();
+    gate_.on_sent(Sent::kAccepted, true, {{"tx", {}, 100}}, 100);
+    gate_.on_abandon(Abandon::kAgentStopped, 101);
+    EXPECT_EQ(gate_.deadline(), 101.5);
+    completes ? gate_.on_completed("finished", 101.4) : gate_.on_time(101.5);
+    EXPECT_EQ(actions().back(), completes ? "delivered" : "failed: the agent was stopped during the upload");
+  }
+}
+
+TEST_F(Gate, AnAbandonGivesASendTheLastGrace) {
+  gate_.begin();
+  gate_.on_transaction({"tx", {{"ref", {}}}, 100});
+  gate_.on_abandon(Abandon::kHandlerStopped, 100);
+  EXPECT_EQ(gate_.seen_abandon(), Abandon::kHandlerStopped);
+  EXPECT_EQ(gate_.deadline(), 100.5);
+  gate_.on_time(100.5);
+  EXPECT_EQ(actions().back(), "failed: the pipe ended during the upload");
+  gate_.on_sent(Sent::kAccepted, true, {}, 100.6);
+  EXPECT_THAT(actions(), IsEmpty());
+}
+
+TEST_F(Gate, ASendThatEndsInTheLastGraceIsDecidedByWhatItBrought) {
+  const auto abandon = [&] {
+    restart(options());
+    gate_.begin();
+    gate_.on_abandon(Abandon::kAgentStopped, 100);
+    actions();
+  };
+  abandon();
+  gate_.on_sent(Sent::kAccepted, false, {}, 100.1);
+  EXPECT_EQ(actions().back(), "delivered") << "nothing to fetch";
+  abandon();
+  gate_.on_sent(Sent::kRefused, false, {}, 100.1);
+  EXPECT_EQ(actions().back(), "failed: the peer did not accept the result");
+  abandon();
+  gate_.on_sent(Sent::kAccepted, true, {{"tx", {{"ref", {}}}, 100}}, 100.1);
+  EXPECT_FALSE(gate_.finished());
+  gate_.on_completed("finished", 100.2);
+  EXPECT_EQ(actions().back(), "delivered: download_complete_cb");
+  abandon();
+  gate_.on_completed("finished", 100.1);  // faster than the word that it was sent
+  EXPECT_FALSE(gate_.finished());
+  gate_.on_sent(Sent::kAccepted, true, {{"tx", {{"ref", {}}}, 100}}, 100.2);
+  EXPECT_EQ(actions().back(), "delivered: download_complete_cb");
 }
 
 TEST_F(Gate, AG_30_WaitsToTheDeadlineAndNotOnePollMore) {

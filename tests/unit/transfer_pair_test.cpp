@@ -53,7 +53,7 @@ TEST_P(Transfer, EndsCompleteOrWithAReason) {
   const std::vector<Bytes> objects = random_objects(random, &sizes);
   TimePoint now{};
   ChunkService service(limits);
-  service.add("tx", objects, {}, 60s, now);
+  service.add("tx", objects, {});
   Downloader downloader("tx", sizes, 60s, 2s, limits, now);
   std::vector<Packet> link;
   const auto chance = [&](unsigned percent) { return random() % 100 < percent; };
@@ -65,7 +65,7 @@ TEST_P(Transfer, EndsCompleteOrWithAReason) {
       ASSERT_LE(request.length, limits.chunk_bytes);
       if (chance(loss)) continue;
       std::string refusal;
-      const auto bytes = service.serve(request, "", now, &refusal);
+      const auto bytes = service.serve(request, "", &refusal);
       ASSERT_TRUE(bytes) << refusal;
       Packet packet{
           request.object, request.offset, {bytes->data, bytes->data + bytes->size}, checksum(bytes->data, bytes->size)};
@@ -95,7 +95,7 @@ TEST_P(Transfer, EndsCompleteOrWithAReason) {
   if (downloader.state() == Downloader::State::kFailed) {
     EXPECT_FALSE(downloader.reason().empty());
     EXPECT_NE(downloader.status(), FLARE_OK);
-    service.confirm("tx", "", false, downloader.reason(), now);
+    service.confirm("tx", "", false, downloader.reason());
     ASSERT_EQ(service.take_settled().at(0).status, FLARE_ABORTED);
     return;
   }
@@ -103,7 +103,7 @@ TEST_P(Transfer, EndsCompleteOrWithAReason) {
   const auto received = downloader.take_objects();
   ASSERT_EQ(received.size(), objects.size());
   for (size_t i = 0; i < objects.size(); ++i) EXPECT_EQ(received[i].text(), objects[i].text());
-  EXPECT_TRUE(service.confirm("tx", "", true, "", now));
+  EXPECT_TRUE(service.confirm("tx", "", true, ""));
   EXPECT_EQ(service.take_settled().at(0).status, FLARE_OK);
   EXPECT_EQ(service.progress("tx")->bytes_done, service.progress("tx")->bytes_total);
 }
@@ -119,9 +119,9 @@ Bytes zeros(size_t size) {
 TEST(ChunkService, ServesOnlyWhatIsThere) {
   ChunkService service{Limits()};
   std::string refusal;
-  service.add("tx", {zeros(100), zeros(0)}, {}, std::nullopt, {});
+  service.add("tx", {zeros(100), zeros(0)}, {});
   const auto served = [&](const ChunkRequest &request, const std::string &receiver = "") {
-    return service.serve(request, receiver, {}, &refusal).has_value();
+    return service.serve(request, receiver, &refusal).has_value();
   };
   EXPECT_TRUE(served({"tx", 0, 0, 100}));
   EXPECT_TRUE(served({"tx", 0, 99, 1}));
@@ -137,52 +137,28 @@ TEST(ChunkService, ServesOnlyWhatIsThere) {
   EXPECT_FALSE(refusal.empty());
 }
 
-TEST(ChunkService, StallsWithoutNewBytesAndSaysHowFarItWas) {
-  Limits limits;
-  limits.chunk_bytes = 10;
-  ChunkService service(limits);
-  std::string refusal;
-  TimePoint now{};
-  service.add("tx", {zeros(100)}, {}, 10s, now);
-  now += 9s;
-  service.serve({"tx", 0, 0, 10}, "", now, &refusal);
-  now += 9s;
-  service.serve({"tx", 0, 0, 10}, "", now, &refusal);  // the same again is no progress
-  service.on_time(now);
-  EXPECT_TRUE(service.take_settled().empty());
-  EXPECT_EQ(service.deadline(), now + 1s);
-  now += 1s;
-  service.on_time(now);
-  const auto settled = service.take_settled();
-  ASSERT_EQ(settled.size(), 1u);
-  EXPECT_EQ(settled[0].status, FLARE_STALLED);
-  EXPECT_NE(settled[0].reason.find("10 of 100 bytes"), std::string::npos) << settled[0].reason;
-  EXPECT_EQ(service.live(), 0u);
-  EXPECT_FALSE(service.deadline());
-}
-
 TEST(ChunkService, EveryDeclaredReceiverConfirms) {
   ChunkService service{Limits()};
-  service.add("tx", {zeros(1)}, {"a", "b"}, std::nullopt, {});
-  EXPECT_TRUE(service.confirm("tx", "a", true, "", {}));
-  EXPECT_TRUE(service.confirm("tx", "a", true, "", {})) << "a repeat is known";
-  EXPECT_FALSE(service.confirm("tx", "c", true, "", {}));
+  service.add("tx", {zeros(1)}, {"a", "b"});
+  EXPECT_TRUE(service.confirm("tx", "a", true, ""));
+  EXPECT_TRUE(service.confirm("tx", "a", true, "")) << "a repeat is known";
+  EXPECT_FALSE(service.confirm("tx", "c", true, ""));
   EXPECT_TRUE(service.take_settled().empty());
-  EXPECT_TRUE(service.confirm("tx", "b", true, "", {}));
+  EXPECT_TRUE(service.confirm("tx", "b", true, ""));
   EXPECT_EQ(service.take_settled().at(0).status, FLARE_OK);
-  EXPECT_TRUE(service.confirm("tx", "b", true, "", {})) << "so that it can be acknowledged again";
+  EXPECT_TRUE(service.confirm("tx", "b", true, "")) << "so that it can be acknowledged again";
   EXPECT_TRUE(service.take_settled().empty()) << "settled once";
 }
 
 TEST(ChunkService, CancelSettlesOnceWithItsReason) {
   ChunkService service{Limits()};
-  service.add("tx", {zeros(1)}, {}, std::nullopt, {});
+  service.add("tx", {zeros(1)}, {});
   service.cancel("tx", FLARE_ABORTED, "because");
   service.cancel("tx", FLARE_STALLED, "again");
   const auto settled = service.take_settled();
   ASSERT_EQ(settled.size(), 1u);
   EXPECT_EQ(settled[0].reason, "because");
-  EXPECT_FALSE(service.confirm("never", "", true, "", {}));
+  EXPECT_FALSE(service.confirm("never", "", true, ""));
 }
 
 TEST(ChunkService, IsBounded) {
@@ -190,14 +166,14 @@ TEST(ChunkService, IsBounded) {
   limits.max_transactions = 2;
   limits.max_outcomes = 3;
   ChunkService service(limits);
-  service.add("a", {}, {}, std::nullopt, {});
-  EXPECT_THROW(service.add("a", {}, {}, std::nullopt, {}), std::exception);
-  service.add("b", {}, {}, std::nullopt, {});
-  EXPECT_THROW(service.add("c", {}, {}, std::nullopt, {}), std::exception);
+  service.add("a", {}, {});
+  EXPECT_THROW(service.add("a", {}, {}), std::exception);
+  service.add("b", {}, {});
+  EXPECT_THROW(service.add("c", {}, {}), std::exception);
   service.cancel_all(FLARE_STOPPED, "x");
   for (int i = 0; i < 10; ++i) {
     const std::string id = "t" + std::to_string(i);
-    service.add(id, {}, {}, std::nullopt, {});
+    service.add(id, {}, {});
     service.cancel(id, FLARE_STOPPED, "x");
   }
   EXPECT_FALSE(service.progress("t0"));
@@ -294,7 +270,7 @@ class Exchange {
     }
     idle_timeout_ = std::chrono::seconds(20 + below(200));
     service_ = std::make_unique<ChunkService>(limits_);
-    service_->add("tx", objects_, {}, idle_timeout_, now_);
+    service_->add("tx", objects_, {});
     downloader_ = std::make_unique<Downloader>("tx", sizes_, idle_timeout_, 2s, limits_, now_);
   }
 
@@ -304,7 +280,7 @@ class Exchange {
       pump();
       if (testing::Test::HasFatalFailure()) return;
       if (over_) break;
-      std::optional<TimePoint> next = earlier(downloader_->deadline(), service_->deadline());
+      std::optional<TimePoint> next = downloader_->deadline();
       if (!link_.empty()) next = earlier(next, link_.begin()->first);
       if (back_at_) next = earlier(next, back_at_);
       if (downloader_->state() != State::kRunning) next = earlier(next, next_word_);
@@ -376,7 +352,6 @@ class Exchange {
 
   void step() {
     downloader_->on_time(now_);
-    service_->on_time(now_);
     if (back_at_ && now_ >= *back_at_) {
       back_at_.reset();
       downloader_->on_reconnected(now_);
@@ -393,7 +368,7 @@ class Exchange {
 
   void deliver(const ChunkRequest &request) {
     std::string refusal;
-    const auto bytes = service_->serve(request, "", now_, &refusal);
+    const auto bytes = service_->serve(request, "", &refusal);
     if (!bytes) {
       EXPECT_FALSE(refusal.empty());
       send(Refusal{refusal});
@@ -412,7 +387,7 @@ class Exchange {
     if (stored) under_way_.erase({chunk.object, chunk.offset});
   }
   void deliver(const Refusal &refusal) { downloader_->on_refused(FLARE_ABORTED, refusal.reason); }
-  void deliver(const Settled &settled) { service_->confirm("tx", "", settled.success, settled.reason, now_); }
+  void deliver(const Settled &settled) { service_->confirm("tx", "", settled.success, settled.reason); }
 
   void check_end() {
     if (downloader_->state() == State::kFailed) {

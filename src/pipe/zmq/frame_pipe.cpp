@@ -29,6 +29,10 @@ flare_status status_of(std::string_view topic) {
   return topic == topic::kEnd ? FLARE_ENDED : topic == topic::kAbort ? FLARE_ABORTED : FLARE_PEER_GONE;
 }
 
+std::string ack_id(const wire::Settled &settled) {
+  return settled.receiver.empty() ? settled.transaction : settled.transaction + "/" + settled.receiver;
+}
+
 PipeHandler::Options handler_options(const Settings &settings) {
   PipeHandler::Options options;
   options.heartbeat_interval = settings.heartbeat_interval;
@@ -73,6 +77,7 @@ void FramePipe::send(const MessagePtr &message, const SendOptions &options) {
   Outgoing outgoing;
   outgoing.message = message;
   outgoing.lent = options.lent;
+  if (!options.receivers.empty()) outgoing.puller = options.receivers.front();
   if (over_) {
     refuse(*message, *over_, over_reason_);
     return;
@@ -84,7 +89,7 @@ void FramePipe::send(const MessagePtr &message, const SendOptions &options) {
       outgoing.inlined = objects.front();
     } else if (!objects.empty()) {
       outgoing.by_reference = true;
-      service_.add(message->id, std::move(objects), {}, options.idle_timeout, now);
+      service_.add(message->id, std::move(objects), options.receivers);
     }
   } catch (const Failure &failure) {
     refuse(*message, failure.status(), failure.what());
@@ -93,7 +98,9 @@ void FramePipe::send(const MessagePtr &message, const SendOptions &options) {
     refuse(*message, FLARE_OUT_OF_MEMORY, "not enough memory to send it");
     return;
   }
+  const bool by_reference = outgoing.by_reference;
   outgoing_.insert_or_assign(message->id, std::move(outgoing));
+  if (by_reference) listener_->on_transaction(message->id);
   handler_.send(message, options.timeout, now);
   pump();
 }
@@ -118,8 +125,6 @@ void FramePipe::cancel(const std::string &id, flare_status status, const std::st
   }
   pump();
 }
-
-std::optional<TransferProgress> FramePipe::progress(const std::string &id) const { return service_.progress(id); }
 
 PipeStats FramePipe::stats() const {
   PipeStats stats = stats_;
@@ -174,9 +179,10 @@ void FramePipe::on_frame(const Connection &from, wire::Envelope envelope, Bytes 
     handler_.on_peer_activity(now);
     if (const auto *data = std::get_if<wire::Data>(&envelope.body)) on_data(*data, payload, now);
     if (const auto *ack = std::get_if<wire::Ack>(&envelope.body)) on_ack(*ack, now);
-    if (const auto *request = std::get_if<ChunkRequest>(&envelope.body)) on_chunk_request(from, *request, now);
+    if (const auto *request = std::get_if<ChunkRequest>(&envelope.body)) on_chunk_request(from, *request);
     if (const auto *chunk = std::get_if<wire::Chunk>(&envelope.body)) on_chunk(*chunk, payload, now);
     if (const auto *settled = std::get_if<wire::Settled>(&envelope.body)) on_settled(*settled, now);
+    if (const auto *progress = std::get_if<wire::Progress>(&envelope.body)) on_progress(*progress);
     if (const auto *refused = std::get_if<wire::ChunkRefused>(&envelope.body)) {
       const auto found = incoming_.find(refused->transaction);
       if (found != incoming_.end()) {
@@ -245,9 +251,9 @@ void FramePipe::on_ack(const wire::Ack &ack, TimePoint now) {
   handler_.on_ack(ack.id, ack.accepted ? std::nullopt : std::optional(Refusal{ack.reason, ack.for_good}), now);
 }
 
-void FramePipe::on_chunk_request(const Connection &from, const ChunkRequest &request, TimePoint now) {
+void FramePipe::on_chunk_request(const Connection &from, const ChunkRequest &request) {
   std::string refusal;
-  const auto bytes = service_.serve(request, "", now, &refusal);
+  const auto bytes = service_.serve(request, receiver_of(request.transaction, ""), &refusal);
   if (!bytes) {
     transmit(from, wire::ChunkRefused{request.transaction, FLARE_ABORTED, refusal});
     return;
@@ -275,8 +281,25 @@ void FramePipe::on_chunk(const wire::Chunk &chunk, const Bytes &payload, TimePoi
 void FramePipe::on_settled(const wire::Settled &settled, TimePoint now) {
   // Whoever fetched it all has accepted it, even when its Ack is still under way.
   handler_.on_ack(settled.transaction, std::nullopt, now);
-  service_.confirm(settled.transaction, "", settled.success, settled.reason, now);
-  transmit(session_->control(), wire::Ack{settled.transaction, true, "", false});
+  const bool known = service_.confirm(settled.transaction, receiver_of(settled.transaction, settled.receiver),
+                                      settled.success, settled.reason);
+  if (!known) ++stats_.frames_rejected;
+  transmit(session_->control(), wire::Ack{ack_id(settled), true, "", false});
+}
+
+void FramePipe::on_progress(const wire::Progress &progress) {
+  // What the peer fetches itself is counted here, not reported.
+  const bool counted = progress.receiver == receiver_of(progress.transaction, "");
+  if (counted || !service_.report(progress.transaction, progress.receiver, static_cast<int64_t>(progress.bytes),
+                                  static_cast<int64_t>(progress.items))) {
+    ++stats_.frames_rejected;
+  }
+}
+
+std::string FramePipe::receiver_of(const std::string &transaction, const std::string &named) const {
+  if (!named.empty()) return named;
+  const auto found = outgoing_.find(transaction);
+  return found == outgoing_.end() ? "" : found->second.puller;
 }
 
 // ---- Actions -------------------------------------------------------------------------------------------------
@@ -288,7 +311,6 @@ void FramePipe::pump() {
   if (due_ && now - *due_ > kHeldUp) handler_.on_held_up(now);
   session_->on_time(now);
   handler_.on_time(now);
-  service_.on_time(now);
   for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_time(now);
   for (auto &[transaction, confirm] : confirms_) {
     if (now >= confirm.again) send_confirm(&confirm, now);
@@ -325,6 +347,9 @@ bool FramePipe::pump_handler() {
 }
 
 bool FramePipe::pump_service() {
+  for (const TransferEvent &event : service_.take_progress()) {
+    if (!closed_ && outgoing_.contains(event.transaction)) listener_->on_progress(event);
+  }
   const auto settlements = service_.take_settled();
   for (const auto &settlement : settlements) {
     if (closed_) break;
@@ -418,18 +443,26 @@ void FramePipe::finish_download(const std::string &transaction) {
   Incoming &incoming = node.mapped();
   if (incoming.downloader.state() == Downloader::State::kComplete) {
     const MessagePtr message = wire::attach(incoming.data, incoming.downloader.take_objects());
-    confirm(transaction, true, "");
+    confirm(transaction, "", true, "");
     listener_->on_message(message);
     return;
   }
-  confirm(transaction, false, incoming.downloader.reason());
+  confirm(transaction, "", false, incoming.downloader.reason());
   listener_->on_message_lost(incoming.data.message, incoming.downloader.status(), incoming.downloader.reason());
 }
 
-void FramePipe::confirm(const std::string &transaction, bool success, const std::string &reason) {
-  Confirm &confirm = confirms_[transaction];
-  confirm.settled = wire::Settled{transaction, success, reason};
+void FramePipe::report(const std::string &transaction, const std::string &receiver, uint64_t bytes, uint32_t items) {
+  if (!closed_) transmit(session_->control(), wire::Progress{transaction, receiver, bytes, items});
+}
+
+void FramePipe::confirm(const std::string &transaction, const std::string &receiver, bool success,
+                        const std::string &reason) {
+  if (closed_) return;
+  wire::Settled settled{transaction, success, reason, receiver};
+  Confirm &confirm = confirms_[ack_id(settled)];
+  confirm.settled = std::move(settled);
   send_confirm(&confirm, Clock::now());
+  set_alarm();
 }
 
 void FramePipe::send_confirm(Confirm *confirm, TimePoint now) {
@@ -473,7 +506,6 @@ void FramePipe::finish(flare_status status, const std::string &reason) {
 void FramePipe::set_alarm() {
   if (closed_) return;
   auto deadline = earlier(session_->deadline(), handler_.deadline());
-  deadline = earlier(deadline, service_.deadline());
   for (const auto &[transaction, incoming] : incoming_) deadline = earlier(deadline, incoming.downloader.deadline());
   for (const auto &[transaction, confirm] : confirms_) deadline = earlier(deadline, confirm.again);
   due_ = deadline;

@@ -31,11 +31,14 @@ class FramePipe : public Pipe, private LinkListener {
 
   void send(const MessagePtr &message, const SendOptions &options) override;
   void cancel(const std::string &id, flare_status status, const std::string &reason) override;
-  std::optional<TransferProgress> progress(const std::string &id) const override;
   PipeStats stats() const override;
   void close(const std::string &reason) override;
 
   std::string url() const { return link_->url(); }
+  // Exchangers: how far another receiver of a result is, and that it has everything, or not. The peer decides whether
+  // it knows them.
+  void report(const std::string &transaction, const std::string &receiver, uint64_t bytes, uint32_t items);
+  void confirm(const std::string &transaction, const std::string &receiver, bool success, const std::string &reason);
   // Exchangers: no other agent is admitted.
   void close_doors(const std::string &reason);
 
@@ -47,6 +50,7 @@ class FramePipe : public Pipe, private LinkListener {
     Bytes inlined;
     bool by_reference = false;
     bool lent = false;
+    std::string puller;    // the receiver that the peer itself is
     bool decided = false;  // accepted or not: on_accepted was said
     std::optional<ChunkService::Settlement> settlement;
   };
@@ -70,9 +74,10 @@ class FramePipe : public Pipe, private LinkListener {
 
   // Frames of the live session
   void on_data(const wire::Data &data, const Bytes &payload, TimePoint now);
-  void on_chunk_request(const Connection &from, const ChunkRequest &request, TimePoint now);
+  void on_chunk_request(const Connection &from, const ChunkRequest &request);
   void on_chunk(const wire::Chunk &chunk, const Bytes &payload, TimePoint now);
   void on_settled(const wire::Settled &settled, TimePoint now);
+  void on_progress(const wire::Progress &progress);
   void on_ack(const wire::Ack &ack, TimePoint now);
 
   // Lets every machine act until none has anything to do, then sets the alarm.
@@ -86,7 +91,7 @@ class FramePipe : public Pipe, private LinkListener {
   void refuse(const Message &message, flare_status status, const std::string &reason);
   void settle(const std::string &id);
   void finish_download(const std::string &transaction);
-  void confirm(const std::string &transaction, bool success, const std::string &reason);
+  std::string receiver_of(const std::string &transaction, const std::string &named) const;
   void send_confirm(Confirm *confirm, TimePoint now);
   void forget_peer();
   void finish(flare_status status, const std::string &reason);
@@ -104,7 +109,7 @@ class FramePipe : public Pipe, private LinkListener {
   ChunkService service_;
   std::map<std::string, Outgoing> outgoing_;
   std::map<std::string, Incoming> incoming_;  // by transaction
-  std::map<std::string, Confirm> confirms_;   // by transaction
+  std::map<std::string, Confirm> confirms_;   // by the id of their Ack
   std::optional<flare_status> over_;
   std::string over_reason_;
   flare_status ending_ = FLARE_STALLED;  // why messages fail that were not accepted

@@ -21,8 +21,9 @@ enum class Phase : uint8_t { kIdle = 0, kReceiving = 1, kComputing = 2, kSending
 enum class Refusal : uint8_t { kVersion = 0, kToken = 1, kAgentId = 2, kNameTaken = 3, kUnknownSession = 4, kOver = 5 };
 
 inline constexpr uint16_t kWireVersion = 1;
-inline constexpr size_t kMaxId = 1024;      // bytes of an id: both ends keep many of them
-inline constexpr size_t kMaxReason = 4096;  // bytes of a reason: encode() cuts longer ones
+inline constexpr size_t kMaxId = 1024;       // bytes of an id: both ends keep many of them
+inline constexpr size_t kMaxReceiver = 256;  // bytes of a receiver's name
+inline constexpr size_t kMaxReason = 4096;   // bytes of a reason: encode() cuts longer ones
 
 struct Hello {  // agent -> exchanger, first on each connection
   uint16_t min_version = kWireVersion;
@@ -80,6 +81,13 @@ struct Settled {  // receiver -> owner: everything is here, or I gave up
   std::string transaction;
   bool success = true;
   std::string reason;
+  std::string receiver;  // "": the exchanger itself
+};
+struct Progress {  // exchanger -> agent: of a receiver that fetches a result from somebody else
+  std::string transaction;
+  std::string receiver;
+  uint64_t bytes = 0;
+  uint32_t items = 0;
 };
 
 // Where the tensors and bytes of a message travel. Objects are numbered as in its transaction; when inlined there
@@ -102,8 +110,8 @@ struct Data {
   Payload payload;
 };
 
-using Body =
-    std::variant<Hello, Welcome, Reject, Data, Ack, Heartbeat, Bye, ChunkRequest, Chunk, ChunkRefused, Settled>;
+using Body = std::variant<Hello, Welcome, Reject, Data, Ack, Heartbeat, Bye, ChunkRequest, Chunk, ChunkRefused, Settled,
+                          Progress>;
 
 struct Envelope {
   uint64_t epoch = 0;  // 0 in Hello, Welcome and Reject

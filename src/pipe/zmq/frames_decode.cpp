@@ -64,6 +64,7 @@ class Decoder {
       case fbs::Body::Chunk: return chunk(*from.body_as_Chunk());
       case fbs::Body::ChunkRefused: return chunk_refused(*from.body_as_ChunkRefused());
       case fbs::Body::Settled: return settled(*from.body_as_Settled());
+      case fbs::Body::Progress: return progress(*from.body_as_Progress());
       default: refuse("an unknown kind of envelope: " + std::to_string(static_cast<unsigned>(from.body_type())));
     }
   }
@@ -157,7 +158,16 @@ class Decoder {
     return {id(from.transaction()), from.status(), reason(from.reason())};
   }
 
-  Settled settled(const fbs::Settled &from) { return {id(from.transaction()), from.success(), reason(from.reason())}; }
+  std::string receiver(const fb::String *from) { return text(from, kMaxReceiver, "a receiver's name"); }
+
+  Settled settled(const fbs::Settled &from) {
+    return {id(from.transaction()), from.success(), reason(from.reason()), receiver(from.receiver())};
+  }
+
+  Progress progress(const fbs::Progress &from) {
+    if (from.bytes() > limits_.max_message_bytes) too_large("a progress of " + std::to_string(from.bytes()) + " bytes");
+    return {id(from.transaction()), receiver(from.receiver()), from.bytes(), from.items()};
+  }
 
   // ---- Messages
 

@@ -115,7 +115,12 @@ class Encoder {
   }
   CodedBody put(const Settled &from) {
     const auto transaction = required(from.transaction);
-    return as_body(fbs::CreateSettled(builder_, transaction, from.success, reason(from.reason)));
+    const auto reason_text = reason(from.reason);
+    return as_body(fbs::CreateSettled(builder_, transaction, from.success, reason_text, text(from.receiver)));
+  }
+  CodedBody put(const Progress &from) {
+    const auto transaction = required(from.transaction);
+    return as_body(fbs::CreateProgress(builder_, transaction, required(from.receiver), from.bytes, from.items));
   }
 
   // ---- Messages
