@@ -54,8 +54,8 @@ FLARE_API FLARE_MUST_USE flare_status flare_exchanger_abort(flare_exchanger *exc
                                                             flare_error **error) FLARE_NOEXCEPT;
 /** Makes every present and later wait return FLARE_STOPPED at once. Callable from any thread. */
 FLARE_API void flare_exchanger_stop(flare_exchanger *exchanger) FLARE_NOEXCEPT;
-/** Ends the job if it was not ended, waits for the agent to hear it for at most close_timeout, and releases. Without
- *  an agent it returns at once. */
+/** Ends the job if it was not ended, waits for at most close_timeout until the agent has heard it, and that its results
+ *  are here, and releases. Without an agent it returns at once. */
 FLARE_API void flare_exchanger_close(flare_exchanger *exchanger) FLARE_NOEXCEPT;
 
 /* ---- Request: a task on its way -------------------------------------------------------------------------- */

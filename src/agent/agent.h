@@ -109,6 +109,7 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   void on_progress(const TransferEvent &event) override;
   void on_accepted(const std::string &id, bool accepted, const std::string &reason) override;
   void on_settled(const std::string &id, flare_status status, const std::string &reason) override;
+  void on_words_left(bool) override {}  // of tasks: an exchanger that misses one gets its answer
   void on_over(flare_status status, const std::string &reason) override;
 
   // In the loop thread

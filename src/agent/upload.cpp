@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "agent/task_book.h"
-#include "transfer/progress_text.h"
+#include "base/text.h"
 
 namespace flare {
 
@@ -192,8 +192,9 @@ void Upload::fail(const SubmitGate::Finished &finished) {
     given_up_ = verdict_ = Outcome{FLARE_STOPPED, finished.reason + so_far};
   } else if (finished.cause == Cause::kStalled || finished.cause == Cause::kDidNotStart) {
     given_up_ = verdict_ =
-        Outcome{FLARE_STALLED, finished.reason + ": nothing was fetched for " + duration_text(*idle_timeout_) + so_far +
-                                   " (option streaming_idle_timeout); see the log of the receiver"};
+        Outcome{FLARE_STALLED, finished.reason + ": nothing was fetched for " + duration_text(*idle_timeout_) +
+                                   " (option streaming_idle_timeout)" + so_far +
+                                   ". Look at the receiver: it is stuck, gone, or needs more time"};
   } else {
     given_up_ = verdict_ = Outcome{FLARE_ABORTED, finished.reason + (failure_.empty() ? "" : ": " + failure_) + so_far};
   }

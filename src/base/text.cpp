@@ -94,6 +94,18 @@ std::optional<double> parse_double(std::string_view text) {
   return number && std::isfinite(*number) ? number : std::nullopt;
 }
 
+std::string duration_text(Duration duration) {
+  std::array<char, 32> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), to_seconds(duration)).ptr;
+  return std::string(digits.data(), end) + " s";
+}
+
+std::string bytes_text(int64_t done, int64_t total) {
+  constexpr int64_t kMebibyte = 1 << 20;
+  if (total < 10 * kMebibyte) return std::to_string(done) + " of " + std::to_string(total) + " bytes";
+  return std::to_string(done / kMebibyte) + " of " + std::to_string(total / kMebibyte) + " MiB";
+}
+
 std::string_view nearest(std::string_view text, const std::string_view *candidates, size_t count) {
   const size_t near = std::max<size_t>(2, text.size() / 3);
   std::string_view best;

@@ -129,7 +129,7 @@ Outcome Exchanger::leave(flare_status status, std::string_view topic, const std:
 void Exchanger::refresh() {
   connected_fd_.set(connected_ || over_.has_value());
   metric_fd_.set(!metrics_.empty() || over_.has_value());
-  said_goodbye_fd_.set(over_ && goodbye_.empty());
+  said_goodbye_fd_.set(over_ && goodbye_.empty() && !words_left_);
 }
 
 Outcome Exchanger::wait_connected(int64_t timeout_ms) {
@@ -488,10 +488,17 @@ void Exchanger::on_settled(const std::string &id, flare_status status, const std
   loop_->post([this] { send_next(); });
 }
 
+void Exchanger::on_words_left(bool any) {
+  std::lock_guard lock(mutex_);
+  words_left_ = any;
+  refresh();
+}
+
 void Exchanger::on_over(flare_status status, const std::string &reason) {
   log_.info("session over reason=" + reason);
   std::lock_guard lock(mutex_);
   connected_ = false;
+  words_left_ = false;
   goodbye_.clear();
   if (!over_) over_ = Outcome{status, reason};
   const auto queued = std::exchange(queue_, {});

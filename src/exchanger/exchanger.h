@@ -85,6 +85,7 @@ class Exchanger : private PipeListener {
   void on_progress(const TransferEvent &event) override;
   void on_accepted(const std::string &id, bool accepted, const std::string &reason) override;
   void on_settled(const std::string &id, flare_status status, const std::string &reason) override;
+  void on_words_left(bool any) override;
   void on_over(flare_status status, const std::string &reason) override;
 
   // In the loop thread
@@ -115,6 +116,7 @@ class Exchanger : private PipeListener {
   bool stopped_ = false;
   bool closed_ = false;
   std::optional<Outcome> over_;  // no new task
+  bool words_left_ = false;      // the agent has not heard of all its results that they are here
   std::string goodbye_;          // id of the END or ABORT message that the agent has not acknowledged yet
   LevelFd connected_fd_, metric_fd_;
   LevelFd said_goodbye_fd_;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "transfer/progress_text.h"
+#include "base/text.h"
 
 namespace flare {
 

@@ -55,6 +55,8 @@ class PipeListener {
   // Once per message sent, after on_accepted: everything it carries is where it should be, or never will be. The
   // pipe holds no reference to the message any more.
   virtual void on_settled(const std::string &id, flare_status status, const std::string &reason) = 0;
+  // Whether a peer has still to hear that something of it was fetched, or given up: until then its upload waits.
+  virtual void on_words_left(bool any) = 0;
   // The session is over for good: FLARE_ENDED, FLARE_ABORTED, FLARE_PEER_GONE, FLARE_REFUSED, FLARE_UNREACHABLE or
   // FLARE_IO. Everything not settled yet is settled with this status before; after FLARE_ENDED only what the peer has
   // accepted may still settle.

@@ -1,12 +1,11 @@
 #include "pipe/pipe_handler.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <iterator>
 #include <utility>
 
 #include "base/failure.h"
+#include "base/text.h"
 
 namespace flare {
 
@@ -14,12 +13,6 @@ namespace {
 
 // The first moment at which more than `duration` has passed: PH-07, PH-09 and PH-12 compare strictly.
 TimePoint beyond(TimePoint since, Duration duration) { return since + duration + Duration(1); }
-
-std::string seconds_text(Duration duration) {
-  std::array<char, 32> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), to_seconds(duration)).ptr;
-  return std::string(digits.data(), end) + " s";
-}
 
 // Whether the peer waits for a message of ours, which then serves as the acknowledgement too.
 bool has_answer(const Message &message) {
@@ -31,12 +24,12 @@ bool has_answer(const Message &message) {
 PipeHandler::PipeHandler(const Options &options, const Limits &limits) : options_(options), limits_(limits) {
   if (options_.heartbeat_interval <= Duration::zero()) {
     throw Failure(FLARE_INVALID_ARGUMENT,
-                  "heartbeat_interval is " + seconds_text(options_.heartbeat_interval) + "; it must be greater than 0");
+                  "heartbeat_interval is " + duration_text(options_.heartbeat_interval) + "; it must be greater than 0");
   }
   if (options_.heartbeat_timeout && *options_.heartbeat_timeout <= options_.heartbeat_interval) {
-    throw Failure(FLARE_INVALID_ARGUMENT, "heartbeat_timeout is " + seconds_text(*options_.heartbeat_timeout) +
+    throw Failure(FLARE_INVALID_ARGUMENT, "heartbeat_timeout is " + duration_text(*options_.heartbeat_timeout) +
                                               "; it must be greater than heartbeat_interval, which is " +
-                                              seconds_text(options_.heartbeat_interval));
+                                              duration_text(options_.heartbeat_interval));
   }
 }
 
@@ -74,7 +67,7 @@ void PipeHandler::forget_received() {
 void PipeHandler::send(const MessagePtr &message, Duration timeout, TimePoint now) {
   if (timeout <= Duration::zero()) {
     throw Failure(FLARE_INVALID_ARGUMENT,
-                  "the timeout of a send is " + seconds_text(timeout) + "; it must be greater than 0");
+                  "the timeout of a send is " + duration_text(timeout) + "; it must be greater than 0");
   }
   if (stopped_) {
     actions_.emplace_back(Sent{message->id, false, stop_reason_});
@@ -161,7 +154,7 @@ void PipeHandler::on_time(TimePoint now) {
 
 void PipeHandler::check_silence(TimePoint now) {
   if (!started_ || paused_ || !receiving() || !options_.heartbeat_timeout || now < silence_deadline()) return;
-  end(topic::kPeerGone, "nothing was heard from the peer for " + seconds_text(*options_.heartbeat_timeout));
+  end(topic::kPeerGone, "nothing was heard from the peer for " + duration_text(*options_.heartbeat_timeout));
 }
 
 void PipeHandler::check_heartbeat(TimePoint now) {
@@ -176,7 +169,7 @@ void PipeHandler::check_sends(TimePoint now) {
     const auto sending = next++;  // which may be gone in a moment
     if (now < sending->next) continue;
     if (sending->waiting_for_ack) {
-      attempt_failed(sending, "the peer did not acknowledge it within " + seconds_text(sending->timeout), now);
+      attempt_failed(sending, "the peer did not acknowledge it within " + duration_text(sending->timeout), now);
     } else {
       transmit(&*sending, now);
     }

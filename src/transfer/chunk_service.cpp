@@ -17,32 +17,9 @@ void ChunkService::add(const std::string &transaction, std::vector<Bytes> object
   Transaction added;
   if (receivers.empty()) receivers.emplace_back();
   for (const Bytes &object : objects) added.bytes_per_receiver += static_cast<int64_t>(object.size);
-  for (const std::string &name : receivers) {
-    const auto [position, is_new] = added.receivers.try_emplace(name);
-    if (!is_new) continue;
-    Receiver &receiver = position->second;
-    receiver.served.resize(objects.size());
-    receiver.bytes_per_object.resize(objects.size());
-    for (const Bytes &object : objects) receiver.items += object.size == 0;
-  }
+  for (const std::string &name : receivers) added.receivers.try_emplace(name);
   added.objects = std::move(objects);
   transactions_.emplace(transaction, std::move(added));
-}
-
-bool ChunkService::note(const Transaction &transaction, Receiver *receiver, const ChunkRequest &request) {
-  const uint64_t size = transaction.objects[request.object].size;
-  std::vector<uint32_t> &served = receiver->served[request.object];
-  if (served.empty()) served.resize((size + limits_.chunk_bytes - 1) / limits_.chunk_bytes);
-  uint32_t &first = served[request.offset / limits_.chunk_bytes];
-  // Receivers keep to the grid of chunks; what lies across it is served, but is no progress.
-  if (request.offset % limits_.chunk_bytes != 0 || request.length <= first) return false;
-  const uint32_t counted = request.length - first;
-  first = request.length;
-  uint64_t &bytes = receiver->bytes_per_object[request.object];
-  bytes += counted;
-  receiver->bytes += counted;
-  if (bytes == size) ++receiver->items;
-  return true;
 }
 
 std::optional<Bytes> ChunkService::serve(const ChunkRequest &request, const std::string &receiver,
@@ -69,7 +46,7 @@ std::optional<Bytes> ChunkService::serve(const ChunkRequest &request, const std:
                " are not in object " + std::to_string(request.object) + " of " + std::to_string(object.size) + " bytes";
     return std::nullopt;
   }
-  if (note(transaction, &who->second, request)) tell(request.transaction, receiver, &who->second, "");
+  if (who->second.events == 0) tell(request.transaction, receiver, &who->second, "");
   return Bytes{object.owner, object.data + request.offset, request.length};
 }
 
@@ -90,7 +67,7 @@ bool ChunkService::report(const std::string &transaction, const std::string &rec
 bool ChunkService::confirm(const std::string &transaction, const std::string &receiver, bool success,
                            const std::string &reason) {
   const auto found = transactions_.find(transaction);
-  if (found == transactions_.end()) return outcomes_.contains(transaction);
+  if (found == transactions_.end()) return over_.contains(transaction);
   Transaction &live = found->second;
   const auto who = live.receivers.find(receiver);
   if (who == live.receivers.end()) return false;
@@ -125,11 +102,10 @@ void ChunkService::cancel_all(flare_status status, const std::string &reason) {
 }
 
 void ChunkService::settle(Position position, flare_status status, const std::string &reason) {
-  const bool first_use = outcomes_.insert_or_assign(position->first, progress_of(position->second)).second;
-  if (first_use) outcome_order_.push_back(position->first);
-  if (outcome_order_.size() > limits_.max_outcomes) {
-    outcomes_.erase(outcome_order_.front());
-    outcome_order_.pop_front();
+  if (over_.insert(position->first).second) over_order_.push_back(position->first);
+  if (over_order_.size() > limits_.max_outcomes) {
+    over_.erase(over_order_.front());
+    over_order_.pop_front();
   }
   settled_.push_back({position->first, status, reason});
   transactions_.erase(position);
@@ -138,23 +114,5 @@ void ChunkService::settle(Position position, flare_status status, const std::str
 std::vector<TransferEvent> ChunkService::take_progress() { return std::exchange(told_, {}); }
 
 std::vector<ChunkService::Settlement> ChunkService::take_settled() { return std::exchange(settled_, {}); }
-
-TransferProgress ChunkService::progress_of(const Transaction &transaction) {
-  const auto receivers = static_cast<int64_t>(transaction.receivers.size());
-  TransferProgress progress;
-  progress.bytes_total = transaction.bytes_per_receiver * receivers;
-  progress.items_total = static_cast<int64_t>(transaction.objects.size()) * receivers;
-  for (const auto &[name, receiver] : transaction.receivers) {
-    progress.bytes_done += receiver.bytes;
-    progress.items_done += receiver.items;
-  }
-  return progress;
-}
-
-std::optional<TransferProgress> ChunkService::progress(const std::string &transaction) const {
-  if (const auto live = transactions_.find(transaction); live != transactions_.end()) return progress_of(live->second);
-  if (const auto over = outcomes_.find(transaction); over != outcomes_.end()) return over->second;
-  return std::nullopt;
-}
 
 }  // namespace flare

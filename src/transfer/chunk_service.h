@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,11 +35,12 @@ class ChunkService {
   void add(const std::string &transaction, std::vector<Bytes> objects, std::vector<std::string> receivers);
 
   // The bytes asked for, or nullopt with `refusal` saying why: unknown transaction (never was, or is over),
-  // unknown object, or a range outside of it. Repeated requests are served again but are no progress.
+  // unknown object, or a range outside of it. The first request of a receiver is its start; how far it is it says
+  // itself, as what is served may still be on its way for long.
   std::optional<Bytes> serve(const ChunkRequest &request, const std::string &receiver, std::string *refusal);
 
-  // A receiver that fetches from somebody else says how far it is: never back, and not beyond what there is. Returns
-  // false, and changes nothing, for an unknown transaction or receiver, one that is done, or impossible numbers.
+  // A receiver says how far it is: never back, and not beyond what there is. Returns false, and changes nothing, for an
+  // unknown transaction or receiver, one that is done, or impossible numbers.
   bool report(const std::string &transaction, const std::string &receiver, int64_t bytes, int64_t items);
 
   // A receiver says that it has everything, or that it gave up. The first word of a receiver counts; unknown
@@ -55,15 +57,10 @@ class ChunkService {
   std::vector<TransferEvent> take_progress();
   std::vector<Settlement> take_settled();
 
-  std::optional<TransferProgress> progress(const std::string &transaction) const;
   size_t live() const { return transactions_.size(); }
 
  private:
   struct Receiver {
-    // Per object and chunk, how many of its first bytes were served at least once: only what is beyond them counts,
-    // so no byte counts twice, whatever a receiver asks for. The vector of an object is made by its first request.
-    std::vector<std::vector<uint32_t>> served;
-    std::vector<uint64_t> bytes_per_object;
     int64_t bytes = 0;
     int64_t items = 0;
     int64_t events = 0;
@@ -78,18 +75,15 @@ class ChunkService {
 
   using Position = std::map<std::string, Transaction>::iterator;
 
-  // Counts what was never served to this receiver before; whether there was any.
-  bool note(const Transaction &transaction, Receiver *receiver, const ChunkRequest &request);
   void tell(const std::string &transaction, const std::string &name, Receiver *receiver, const std::string &reason);
   void settle(Position position, flare_status status, const std::string &reason);
-  static TransferProgress progress_of(const Transaction &transaction);
 
   Limits limits_;
   std::map<std::string, Transaction> transactions_;
   std::vector<TransferEvent> told_;
   std::vector<Settlement> settled_;
-  std::map<std::string, TransferProgress> outcomes_;  // of settled transactions, at most limits.max_outcomes
-  std::deque<std::string> outcome_order_;
+  std::set<std::string> over_;  // settled transactions, at most limits.max_outcomes
+  std::deque<std::string> over_order_;
 };
 
 }  // namespace flare

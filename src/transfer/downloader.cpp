@@ -7,12 +7,13 @@
 
 #include "base/checksum.h"
 #include "base/failure.h"
-#include "transfer/progress_text.h"
+#include "base/text.h"
 
 namespace flare {
 
 namespace {
 
+constexpr Duration kReportInterval = std::chrono::milliseconds(100);
 constexpr int kMaxCorrupt = 5;
 constexpr int kMaxBackoff = 16;  // times retry_after, for an owner that is silent
 
@@ -82,6 +83,16 @@ std::vector<ChunkRequest> Downloader::take_requests(TimePoint now) {
     requests.push_back({transaction_, object, offset, length});
   }
   return requests;
+}
+
+// What is not reported at once is reported with the chunk after it, or by the word that all is here.
+std::optional<TransferProgress> Downloader::take_report(TimePoint now) {
+  if (state_ != State::kRunning || bytes_done_ == bytes_reported_ || now - reported_at_ < kReportInterval) {
+    return std::nullopt;
+  }
+  bytes_reported_ = bytes_done_;
+  reported_at_ = now;
+  return progress();
 }
 
 Downloader::Verdict Downloader::on_chunk(uint32_t object, uint64_t offset, const void *data, size_t size, uint64_t sum,

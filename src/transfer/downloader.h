@@ -34,6 +34,9 @@ class Downloader {
   // The requests to send now: fills the window of limits.chunk_window outstanding chunks.
   std::vector<ChunkRequest> take_requests(TimePoint now);
 
+  // How far it is, for the owner: when there is news, and no more often than anybody needs to know.
+  std::optional<TransferProgress> take_report(TimePoint now);
+
   // A chunk arrived: verified against what was asked for and its checksum, then copied to its place. A corrupt
   // one is asked for again (a few times, then the transfer fails with FLARE_PROTOCOL naming the object).
   Verdict on_chunk(uint32_t object, uint64_t offset, const void *data, size_t size, uint64_t checksum, TimePoint now);
@@ -85,6 +88,8 @@ class Downloader {
   TimePoint retry_at_;    // unless anything comes before
   uint64_t bytes_total_ = 0;
   uint64_t bytes_done_ = 0;
+  uint64_t bytes_reported_ = 0;
+  TimePoint reported_at_;
   size_t items_done_ = 0;
   State state_ = State::kRunning;
   flare_status status_ = FLARE_OK;

@@ -4,8 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <random>
-#include <set>
 
 #include "base/failure.h"
 
@@ -14,6 +12,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 Bytes counting(size_t size) {
   Block block(size);
@@ -69,8 +68,7 @@ TEST_F(ChunkServiceTest, ReleasesTheObjectsOfASettledTransaction) {
 
 TEST_F(ChunkServiceTest, ObjectsWithoutBytesAreDoneAtOnceAndOnlyWaitForTheWord) {
   service.add("tx", {counting(0), counting(0)}, {"a", "b"});
-  EXPECT_EQ(service.progress("tx")->items_done, 4);
-  EXPECT_EQ(service.progress("tx")->items_total, 4);
+  EXPECT_THAT(told(), IsEmpty());
   service.confirm("tx", "a", true, "");
   service.confirm("tx", "b", true, "");
   EXPECT_EQ(service.take_settled().at(0).status, FLARE_OK);
@@ -97,14 +95,15 @@ TEST_F(ChunkServiceTest, AReceiverThatGivesUpEndsItWithItsReason) {
   EXPECT_THAT(settled[0].reason, HasSubstr("its disk is full"));
 }
 
-TEST_F(ChunkServiceTest, TellsWhatIsNewAndNothingElse) {
+TEST_F(ChunkServiceTest, TheFirstRequestIsTheStartAndReportsAreTheProgress) {
   service.add("tx", {counting(25)}, {});
   serve(0, 10);
-  serve(0, 10);  // the same again
-  serve(20, 5);  // ahead
-  serve(10, 4);
-  serve(10, 10);  // six of them are new
-  EXPECT_THAT(told(), ElementsAre(": 10, 0, active", ": 15, 0, active", ": 19, 0, active", ": 25, 1, active"));
+  serve(10, 10);
+  EXPECT_THAT(told(), ElementsAre(": 0, 0, active"));
+  service.report("tx", "", 10, 0);
+  serve(20, 5);
+  service.report("tx", "", 25, 1);
+  EXPECT_THAT(told(), ElementsAre(": 10, 0, active", ": 25, 1, active"));
   service.confirm("tx", "", true, "");
   service.confirm("tx", "", true, "");
   EXPECT_THAT(told(), ElementsAre(": 25, 1, completed"));
@@ -114,10 +113,29 @@ TEST_F(ChunkServiceTest, CountsTheEventsOfEachReceiver) {
   service.add("tx", {counting(25)}, {"a", "b"});
   serve(0, 10, "a");
   serve(0, 10, "b");
-  serve(10, 10, "a");
+  service.report("tx", "a", 10, 0);
   std::vector<int64_t> sequences;
   for (const TransferEvent &event : service.take_progress()) sequences.push_back(event.sequence);
   EXPECT_THAT(sequences, ElementsAre(1, 1, 2));
+}
+
+TEST_F(ChunkServiceTest, AReceiverNamedTwiceIsOne) {
+  service.add("tx", {counting(10)}, {"a", "a"});
+  service.confirm("tx", "a", true, "");
+  EXPECT_EQ(service.take_settled().at(0).status, FLARE_OK);
+}
+
+TEST_F(ChunkServiceTest, AnIdMayBeUsedAgainAndIsRemembered) {
+  for (int i = 0; i < 2; ++i) {
+    service.add("tx", {counting(10)}, {});
+    service.cancel("tx", FLARE_ABORTED, "again");
+  }
+  for (const char *id : {"b", "c"}) {
+    service.add(id, {}, {});
+    service.cancel(id, FLARE_ABORTED, "x");
+  }
+  EXPECT_TRUE(service.confirm("tx", "", true, "")) << "three outcomes are remembered";
+  EXPECT_EQ(service.take_settled().size(), 4u);
 }
 
 TEST_F(ChunkServiceTest, AReceiverThatFetchesElsewhereReports) {
@@ -141,30 +159,6 @@ TEST_F(ChunkServiceTest, AConfirmationIsWorthAllBytes) {
   EXPECT_THAT(told(), ElementsAre("b: 25, 1, completed"));
 }
 
-TEST_F(ChunkServiceTest, AReceiverNamedTwiceIsOne) {
-  service.add("tx", {counting(0), counting(10)}, {"a", "a"});
-  serve(0, 10, "a", 1);
-  const auto progress = service.progress("tx");
-  EXPECT_EQ(progress->items_done, 2);
-  EXPECT_EQ(progress->items_total, 2);
-  EXPECT_EQ(progress->bytes_total, 10);
-  service.confirm("tx", "a", true, "");
-  EXPECT_EQ(service.take_settled().at(0).status, FLARE_OK);
-}
-
-TEST_F(ChunkServiceTest, AnIdMayBeUsedAgainAndKeepsItsLastOutcome) {
-  for (int i = 0; i < 2; ++i) {
-    service.add("tx", {counting(10)}, {});
-    service.cancel("tx", FLARE_ABORTED, "again");
-  }
-  for (const char *id : {"b", "c"}) {
-    service.add(id, {}, {});
-    service.cancel(id, FLARE_ABORTED, "x");
-  }
-  EXPECT_TRUE(service.progress("tx")) << "three outcomes are remembered";
-  EXPECT_EQ(service.take_settled().size(), 4u);
-}
-
 TEST_F(ChunkServiceTest, TellsAnIdInUseFromTooMany) {
   Limits limits;
   limits.max_transactions = 1;
@@ -180,42 +174,6 @@ TEST_F(ChunkServiceTest, TellsAnIdInUseFromTooMany) {
   };
   EXPECT_EQ(status_of_adding("tx"), FLARE_INVALID_STATE);
   EXPECT_EQ(status_of_adding("other"), FLARE_TOO_LARGE);
-}
-
-TEST_F(ChunkServiceTest, ServesAHundredThousandObjects) {
-  const uint32_t count = 100'000;
-  const Bytes object = counting(10);
-  service.add("tx", std::vector<Bytes>(count, object), {});
-  for (uint32_t i = 0; i < count; ++i) ASSERT_TRUE(serve(0, 10, "", i));
-  EXPECT_EQ(service.progress("tx")->items_done, count);
-  EXPECT_EQ(service.progress("tx")->bytes_done, 10 * int64_t{count});
-}
-
-// Whatever is asked for, in whatever pieces: no byte counts twice, and what keeps to the grid of chunks counts exactly.
-TEST_F(ChunkServiceTest, NoByteCountsTwice) {
-  for (unsigned seed = 1; seed <= 200; ++seed) {
-    SCOPED_TRACE(seed);
-    std::mt19937 random(seed);
-    const auto below = [&](uint64_t bound) { return std::uniform_int_distribution<uint64_t>(0, bound - 1)(random); };
-    const bool on_the_grid = seed % 2 == 0;
-    const uint64_t size = 1 + below(60);
-    ChunkService fresh{small_limits()};
-    fresh.add("tx", {counting(size)}, {});
-    std::set<uint64_t> distinct;
-    for (int i = 0; i < 100; ++i) {
-      const uint64_t offset = on_the_grid ? below(7) * 10 : below(size + 2);
-      const auto length = static_cast<uint32_t>(below(12));
-      const auto bytes = fresh.serve({"tx", 0, offset, length}, "", &refusal);
-      EXPECT_EQ(bytes.has_value(), length >= 1 && length <= 10 && offset + length <= size);
-      for (uint64_t j = 0; bytes && j < length; ++j) distinct.insert(offset + j);
-      const auto done = static_cast<uint64_t>(fresh.progress("tx")->bytes_done);
-      if (on_the_grid) {
-        EXPECT_EQ(done, distinct.size());
-      }
-      EXPECT_LE(done, distinct.size());
-      EXPECT_EQ(fresh.progress("tx")->items_done, done == size);
-    }
-  }
 }
 
 }  // namespace

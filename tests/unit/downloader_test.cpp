@@ -76,6 +76,23 @@ TEST_F(DownloaderTest, AsksInOrderAndKeepsTheWindow) {
   EXPECT_EQ(requests[0].offset, 10u);
 }
 
+TEST_F(DownloaderTest, ReportsNewsAndNotTooOften) {
+  Downloader downloader = make({25});
+  const auto requests = downloader.take_requests(now);
+  EXPECT_FALSE(downloader.take_report(now)) << "nothing is here";
+  answer(&downloader, requests[1]);
+  ASSERT_TRUE(downloader.take_report(now));
+  EXPECT_FALSE(downloader.take_report(now));
+  answer(&downloader, requests[0]);
+  now += 99ms;
+  EXPECT_FALSE(downloader.take_report(now));
+  now += 1ms;
+  EXPECT_EQ(downloader.take_report(now)->bytes_done, 20);
+  answer(&downloader, requests[2]);
+  now += 1s;
+  EXPECT_FALSE(downloader.take_report(now)) << "the word that all is here says more";
+}
+
 TEST_F(DownloaderTest, PutsEachChunkInItsPlaceWhateverTheOrder) {
   const std::vector<uint64_t> sizes{25, 0, 30, 1};
   Downloader downloader = make(sizes);
@@ -206,7 +223,7 @@ TEST_F(DownloaderTest, AStallSaysSinceWhenAndHowFarItWas) {
   now += 500ms;
   downloader.on_time(now);
   EXPECT_EQ(downloader.status(), FLARE_STALLED);
-  EXPECT_THAT(downloader.reason(), HasSubstr("nothing came for 500 ms"));
+  EXPECT_THAT(downloader.reason(), HasSubstr("nothing came for 0.5 s"));
   EXPECT_THAT(downloader.reason(), HasSubstr("10 of 40 bytes"));
 }
 

@@ -121,6 +121,7 @@ inline std::vector<Envelope> sample_envelopes() {
       {7, Settled{"transaction", true, "", ""}},
       {7, Settled{"transaction", false, "streaming_idle_timeout", "server"}},
       {7, Progress{"transaction", "server", 1u << 20, 3}},
+      {7, Progress{"transaction", "", 0, 0}},
       data_envelope(std::move(empty)),
       data_envelope(std::move(reply)),
       data_envelope(sample_message()),

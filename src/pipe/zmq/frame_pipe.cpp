@@ -247,7 +247,7 @@ void FramePipe::on_data(const wire::Data &data, const Bytes &payload, TimePoint 
 }
 
 void FramePipe::on_ack(const wire::Ack &ack, TimePoint now) {
-  if (confirms_.erase(ack.id) > 0) return;
+  if (confirms_.erase(ack.id) > 0) return tell_words_left();
   handler_.on_ack(ack.id, ack.accepted ? std::nullopt : std::optional(Refusal{ack.reason, ack.for_good}), now);
 }
 
@@ -283,15 +283,15 @@ void FramePipe::on_settled(const wire::Settled &settled, TimePoint now) {
   handler_.on_ack(settled.transaction, std::nullopt, now);
   const bool known = service_.confirm(settled.transaction, receiver_of(settled.transaction, settled.receiver),
                                       settled.success, settled.reason);
-  if (!known) ++stats_.frames_rejected;
+  if (!known && outgoing_.contains(settled.transaction)) ++stats_.frames_rejected;
   transmit(session_->control(), wire::Ack{ack_id(settled), true, "", false});
 }
 
 void FramePipe::on_progress(const wire::Progress &progress) {
-  // What the peer fetches itself is counted here, not reported.
-  const bool counted = progress.receiver == receiver_of(progress.transaction, "");
-  if (counted || !service_.report(progress.transaction, progress.receiver, static_cast<int64_t>(progress.bytes),
-                                  static_cast<int64_t>(progress.items))) {
+  // One that comes after the end was only slow.
+  if (!outgoing_.contains(progress.transaction)) return;
+  if (!service_.report(progress.transaction, receiver_of(progress.transaction, progress.receiver),
+                       static_cast<int64_t>(progress.bytes), static_cast<int64_t>(progress.items))) {
     ++stats_.frames_rejected;
   }
 }
@@ -316,6 +316,7 @@ void FramePipe::pump() {
     if (now >= confirm.again) send_confirm(&confirm, now);
   }
   std::erase_if(confirms_, [](const auto &entry) { return entry.second.tries > kMaxConfirms; });
+  tell_words_left();
   for (bool busy = true; busy && !closed_;) {
     busy = pump_session();
     busy = pump_handler() || busy;
@@ -369,6 +370,10 @@ bool FramePipe::pump_downloads() {
   std::vector<std::string> finished;
   for (auto &[transaction, incoming] : incoming_) {
     for (auto &request : incoming.downloader.take_requests(now)) transmit(session_->bulk(), std::move(request));
+    if (const auto report = incoming.downloader.take_report(now)) {
+      transmit(session_->bulk(), wire::Progress{transaction, "", static_cast<uint64_t>(report->bytes_done),
+                                                static_cast<uint32_t>(report->items_done)});
+    }
     if (incoming.downloader.state() != Downloader::State::kRunning) finished.push_back(transaction);
   }
   for (const auto &transaction : finished) {
@@ -461,8 +466,15 @@ void FramePipe::confirm(const std::string &transaction, const std::string &recei
   wire::Settled settled{transaction, success, reason, receiver};
   Confirm &confirm = confirms_[ack_id(settled)];
   confirm.settled = std::move(settled);
+  tell_words_left();
   send_confirm(&confirm, Clock::now());
   set_alarm();
+}
+
+void FramePipe::tell_words_left() {
+  if (words_left_ == !confirms_.empty()) return;
+  words_left_ = !words_left_;
+  listener_->on_words_left(words_left_);
 }
 
 void FramePipe::send_confirm(Confirm *confirm, TimePoint now) {
@@ -473,6 +485,7 @@ void FramePipe::send_confirm(Confirm *confirm, TimePoint now) {
 void FramePipe::forget_peer() {
   handler_.forget_received();
   confirms_.clear();
+  tell_words_left();
   // Taken out first: nothing of the old peer may be answered to the new one.
   const auto outgoing = std::exchange(outgoing_, {});
   for (const auto &[id, message] : outgoing) {

@@ -92,6 +92,7 @@ class FramePipe : public Pipe, private LinkListener {
   void settle(const std::string &id);
   void finish_download(const std::string &transaction);
   std::string receiver_of(const std::string &transaction, const std::string &named) const;
+  void tell_words_left();
   void send_confirm(Confirm *confirm, TimePoint now);
   void forget_peer();
   void finish(flare_status status, const std::string &reason);
@@ -113,6 +114,7 @@ class FramePipe : public Pipe, private LinkListener {
   std::optional<flare_status> over_;
   std::string over_reason_;
   flare_status ending_ = FLARE_STALLED;  // why messages fail that were not accepted
+  bool words_left_ = false;  // as it was told
   bool started_ = false;
   bool pumping_ = false;
   bool closed_ = false;

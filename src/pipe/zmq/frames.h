@@ -81,11 +81,11 @@ struct Settled {  // receiver -> owner: everything is here, or I gave up
   std::string transaction;
   bool success = true;
   std::string reason;
-  std::string receiver;  // "": the exchanger itself
+  std::string receiver;  // "": the sender itself; else of whom an exchanger says so
 };
-struct Progress {  // exchanger -> agent: of a receiver that fetches a result from somebody else
+struct Progress {  // receiver -> owner: how far it is
   std::string transaction;
-  std::string receiver;
+  std::string receiver;  // as in Settled
   uint64_t bytes = 0;
   uint32_t items = 0;
 };

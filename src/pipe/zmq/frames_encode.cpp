@@ -120,7 +120,7 @@ class Encoder {
   }
   CodedBody put(const Progress &from) {
     const auto transaction = required(from.transaction);
-    return as_body(fbs::CreateProgress(builder_, transaction, required(from.receiver), from.bytes, from.items));
+    return as_body(fbs::CreateProgress(builder_, transaction, text(from.receiver), from.bytes, from.items));
   }
 
   // ---- Messages

@@ -1,10 +1,13 @@
 /*
  * A scripted exchanger for the process tests: sends tasks with a tensor "w" and checks that the results have every
- * element raised by 1. Usage: exchanger TASKS FLOATS [FIRST]; the rest comes from FLARE_AGENT_*. It says on stdout,
- * line by line, what it sees; the first line is the URL.
+ * element raised by 1. Usage: exchanger TASKS FLOATS [FIRST [SECOND_RECEIVER]]; the rest comes from FLARE_AGENT_*. It
+ * says on stdout, line by line, what it sees; the first line is the URL. With SECOND_RECEIVER a receiver "server" is
+ * declared beside itself, which is silent, fails, or is slow: then it fetches a tenth each 300 ms.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include "flare_exchanger.h"
 
@@ -30,6 +33,21 @@ static int check(const flare_shareable *reply, const float *sent, size_t count, 
   return 0;
 }
 
+static const char *second = "";
+
+static void be_second_receiver(flare_reply *reply, size_t bytes) {
+  const struct timespec pause = {0, 300 * 1000 * 1000};
+  if (strcmp(second, "slow") == 0) {
+    for (int tenth = 1; tenth <= 10; ++tenth) {
+      nanosleep(&pause, NULL);
+      if (flare_reply_report(reply, "server", (int64_t)(bytes / 10) * tenth, NULL) != FLARE_OK) printf("no report\n");
+    }
+    if (flare_reply_confirm(reply, "server", 1, NULL, NULL) == FLARE_OK) printf("confirmed\n");
+  } else if (strcmp(second, "fails") == 0) {
+    if (flare_reply_confirm(reply, "server", 0, "its disk is full", NULL) == FLARE_OK) printf("confirmed\n");
+  }
+}
+
 static int ask(flare_exchanger *exchanger, int index, size_t count) {
   flare_error *error = NULL;
   flare_request *request = NULL;
@@ -50,10 +68,13 @@ static int ask(flare_exchanger *exchanger, int index, size_t count) {
   status = flare_request_new(exchanger, "train", &request, &error);
   if (status == FLARE_OK) status = flare_request_set_id(request, id, &error);
   if (status == FLARE_OK) status = flare_shareable_borrow_tensor(flare_request_shareable(request), "w", &w, &error);
+  if (status == FLARE_OK && *second != '\0') status = flare_request_add_receiver(request, "site-1", &error);
+  if (status == FLARE_OK && *second != '\0') status = flare_request_add_receiver(request, "server", &error);
   if (status == FLARE_OK) status = flare_request_send(request, &error);
   if (status == FLARE_OK) status = flare_request_wait(request, 60000, &reply, &error);
   if (status == FLARE_OK) {
     failed = check(flare_reply_shareable(reply), values, count, index);
+    be_second_receiver(reply, count * sizeof *values);
   } else {
     failed = fail(id, status, error);
   }
@@ -75,6 +96,7 @@ int main(int argc, char **argv) {
   if (status != FLARE_OK) return fail("open", status, error);
   printf("%s\n", flare_exchanger_url(exchanger));
   const int first = argc > 3 ? atoi(argv[3]) : 0;
+  if (argc > 4) second = argv[4];
   for (int i = first; i < first + atoi(argv[1]) && !failed; ++i) failed = ask(exchanger, i, (size_t)atoll(argv[2]));
   if (!failed && flare_exchanger_end(exchanger, "all tasks are done", NULL) == FLARE_OK) printf("ended\n");
   flare_exchanger_close(exchanger);

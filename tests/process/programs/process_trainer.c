@@ -3,7 +3,9 @@
  * it sees. Usage: trainer [--hold MS] [--wait-line] ; the rest comes from FLARE_AGENT_*.
  *   --hold MS     how long a task is "computed"; ends early when it is aborted
  *   --wait-line   waits for a line on stdin before it submits
+ *   --stop-line   a thread stops the agent when a line comes on stdin
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 
 static int hold_ms = 0;
 static int wait_line = 0;
+static int stop_line = 0;
 
 static int fail(const char *what, flare_status status, flare_error *error) {
   printf("error %s %d %s: %s\n", what, (int)status, flare_status_text(status), flare_error_message(error));
@@ -57,6 +60,12 @@ static int serve(flare_task *task) {
   return 0;
 }
 
+static void *stop_by_line(void *agent) {
+  char line[64];
+  if (fgets(line, sizeof line, stdin) != NULL) flare_agent_stop(agent);
+  return NULL;
+}
+
 int main(int argc, char **argv) {
   flare_error *error = NULL;
   flare_agent *agent = NULL;
@@ -67,6 +76,7 @@ int main(int argc, char **argv) {
   for (int i = 1; i < argc; ++i) {
     if (strcmp(argv[i], "--hold") == 0 && i + 1 < argc) hold_ms = atoi(argv[++i]);
     if (strcmp(argv[i], "--wait-line") == 0) wait_line = 1;
+    if (strcmp(argv[i], "--stop-line") == 0) stop_line = 1;
   }
   status = flare_agent_open(NULL, &agent, &error);
   if (status != FLARE_OK) return fail("open", status, error);
@@ -76,6 +86,8 @@ int main(int argc, char **argv) {
     return fail("connect", status, error);
   }
   printf("connected\n");
+  pthread_t stopper;
+  if (stop_line && pthread_create(&stopper, NULL, stop_by_line, agent) == 0) pthread_detach(stopper);
   while ((status = flare_agent_next_task(agent, 60000, &task, &error)) == FLARE_OK) {
     const int failed = serve(task);
     flare_task_free(task);

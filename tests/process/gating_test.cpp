@@ -1,0 +1,298 @@
+// "Submitted" means "the bytes are safe": results between real processes, through a network that is slow, stalls and
+// breaks, with receivers that fail, and trainers that leave too early.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <thread>
+
+#include "fault_proxy.h"
+#include "program.h"
+
+namespace flare_test {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+using Environment = std::map<std::string, std::string>;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr int64_t kMebibyte = 1 << 20;
+std::string floats(int64_t bytes) { return std::to_string(bytes / 4); }
+
+class Gating : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    char folder[] = "/tmp/flare-test-XXXXXX";
+    ASSERT_NE(::mkdtemp(folder), nullptr);
+    folder_ = folder;
+    environment_ = {{"FLARE_AGENT_TOKEN", "secret"},           {"FLARE_AGENT_HEARTBEAT_INTERVAL", "0.2"},
+                    {"FLARE_AGENT_HEARTBEAT_TIMEOUT", "20"},   {"FLARE_AGENT_CLOSE_TIMEOUT", "5"},
+                    {"FLARE_AGENT_CONNECT_TIMEOUT", "20"},     {"FLARE_AGENT_STREAMING_IDLE_TIMEOUT", "5"},
+                    {"FLARE_AGENT_PEER_READ_TIMEOUT", "none"}, {"FLARE_AGENT_LOG_LEVEL", "error"}};
+  }
+  void TearDown() override {
+    proxy_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  std::unique_ptr<Program> exchanger(const std::vector<std::string> &arguments, const Environment &more = {}) {
+    Environment environment = with(more);
+    environment["FLARE_AGENT_URL"] = GetParam() == "ipc" ? "zmq+ipc://" + folder_ + "/x.sock" : "zmq+tcp://127.0.0.1:*";
+    auto program = std::make_unique<Program>("process_exchanger", arguments, environment);
+    const std::string url = program->wait_line("zmq+");
+    EXPECT_NE(url, "") << program->output();
+    if (proxy_) {
+      proxy_->retarget(url);
+    } else {
+      proxy_ = std::make_unique<FaultProxy>(url, folder_);
+    }
+    return program;
+  }
+  std::unique_ptr<Program> trainer(const std::vector<std::string> &arguments = {}, const Environment &more = {},
+                                   const std::string &program = "process_trainer") {
+    Environment environment = with(more);
+    environment["FLARE_AGENT_URL"] = proxy_->url();
+    return std::make_unique<Program>(program, arguments, environment);
+  }
+  Environment with(const Environment &more) const {
+    Environment all = more;
+    all.insert(environment_.begin(), environment_.end());
+    return all;
+  }
+
+  std::string folder_;
+  Environment environment_;
+  std::unique_ptr<FaultProxy> proxy_;
+};
+
+// A chunk every second for 20 s with an idle timeout of 3 s; over ipc everything three times as fast.
+TEST_P(Gating, ASlowReceiverIsWaitedForAsLongAsBytesFlow) {
+  const bool is_tcp = GetParam() == "tcp";
+  const Environment idle = {{"FLARE_AGENT_STREAMING_IDLE_TIMEOUT", is_tcp ? "3" : "1"}};
+  const auto peer = exchanger({"1", floats(20 * kMebibyte)}, idle);
+  const auto program = trainer({}, idle);
+  ASSERT_NE(program->wait_line("task "), "") << program->output();
+  proxy_->limit(is_tcp ? kMebibyte : 3 * kMebibyte);
+  const auto begin = Clock::now();
+  EXPECT_EQ(program->wait_line("delivered", 60s), "delivered task-0") << program->output();
+  EXPECT_GT(Clock::now() - begin, is_tcp ? 15s : 5s) << "it was not slow";
+  EXPECT_EQ(peer->wait_exit(), 0) << peer->output();
+}
+
+TEST_P(Gating, AStallEndsTheWaitAndSaysHowFarItWas) {
+  const auto peer = exchanger({"1", floats(20 * kMebibyte)});
+  const auto program = trainer({"--wait-line"}, {{"FLARE_AGENT_STREAMING_IDLE_TIMEOUT", "1"}});
+  ASSERT_NE(program->wait_line("task "), "") << program->output();
+  proxy_->limit(20 * kMebibyte);
+  proxy_->stall_after(6 * kMebibyte);
+  program->write_line("submit");
+  const std::string line = program->wait_line("error submit");
+  EXPECT_THAT(line, StartsWith("error submit -5 ")) << program->output();
+  EXPECT_THAT(line, HasSubstr("stalled"));
+  EXPECT_THAT(line, HasSubstr(" of 20 MiB were fetched"));
+  EXPECT_THAT(peer->wait_line("error task-0"), HasSubstr("stalled")) << peer->output();
+}
+
+TEST_P(Gating, AResultOutlivesAnExchangerThatIsKilledInTheMiddleOfThePull) {
+  auto first = exchanger({"1", floats(8 * kMebibyte)});
+  const auto program = trainer({"--wait-line"});
+  ASSERT_NE(program->wait_line("task "), "") << program->output();
+  proxy_->limit(4 * kMebibyte);
+  program->write_line("submit");
+  ASSERT_TRUE(proxy_->wait_passed(3 * kMebibyte));
+  first->signal(SIGKILL);
+  ASSERT_EQ(first->wait_exit(), 128 + SIGKILL);
+  EXPECT_THAT(program->output(), testing::Not(HasSubstr("delivered")));
+  proxy_->limit(0);
+  const auto second = exchanger({"1", floats(8 * kMebibyte)});  // the same task again
+  EXPECT_EQ(second->wait_line("reply"), "reply task-0") << second->output() << program->output();
+  EXPECT_EQ(program->wait_line("delivered"), "delivered task-0") << program->output();
+  EXPECT_EQ(program->output().find("attempt"), program->output().rfind("attempt")) << "it was computed twice";
+  EXPECT_EQ(second->wait_exit(), 0) << second->output();
+}
+
+TEST_P(Gating, ATrainerThatIsKilledInTheMiddleOfThePullIsReplaced) {
+  const auto peer = exchanger({"1", floats(8 * kMebibyte)});
+  const auto first = trainer({"--wait-line"});
+  ASSERT_NE(first->wait_line("task "), "") << first->output();
+  proxy_->limit(4 * kMebibyte);
+  first->write_line("submit");
+  ASSERT_TRUE(proxy_->wait_passed(3 * kMebibyte));
+  first->signal(SIGKILL);
+  proxy_->limit(0);
+  ::usleep(500'000);  // until what it had sent has passed, and its end after it: before, its name is taken
+  const auto second = trainer();
+  EXPECT_EQ(second->wait_line("task "), "task task-0 attempt 2") << second->output();
+  EXPECT_EQ(second->wait_line("delivered"), "delivered task-0") << second->output();
+  EXPECT_EQ(peer->wait_exit(), 0) << peer->output();
+}
+
+TEST_P(Gating, AReceiverThatFailsSaysWhy) {
+  const auto peer = exchanger({"1", floats(kMebibyte), "0", "fails"});
+  const auto program = trainer();
+  const std::string line = program->wait_line("error submit");
+  EXPECT_THAT(line, StartsWith("error submit -4 ")) << program->output();
+  EXPECT_THAT(line, HasSubstr("its disk is full"));
+}
+
+TEST_P(Gating, AReceiverThatNeverStartsIsNamed) {
+  const auto peer = exchanger({"1", floats(kMebibyte), "0", "silent"});
+  const auto program = trainer({}, {{"FLARE_AGENT_STREAMING_IDLE_TIMEOUT", "1"}});
+  const std::string line = program->wait_line("error submit");
+  EXPECT_THAT(line, StartsWith("error submit -5 ")) << program->output();
+  EXPECT_THAT(line, HasSubstr("receiver=server did not start"));
+}
+
+TEST_P(Gating, TheSlowerOfTwoReceiversDecides) {
+  const Environment idle = {{"FLARE_AGENT_STREAMING_IDLE_TIMEOUT", "1"}};
+  const auto peer = exchanger({"1", floats(kMebibyte), "0", "slow"}, idle);
+  const auto program = trainer({}, idle);
+  ASSERT_NE(peer->wait_line("reply"), "") << peer->output();
+  EXPECT_EQ(program->wait_line("delivered", 1s), "") << "only the faster one has it";
+  EXPECT_NE(peer->wait_line("confirmed"), "") << peer->output();
+  EXPECT_EQ(program->wait_line("delivered"), "delivered task-0") << program->output();
+}
+
+TEST_P(Gating, ALateConfirmationIsWaitedFor) {
+  const auto peer = exchanger({"1", floats(4 * kMebibyte)});
+  const auto program = trainer({"--wait-line"});
+  ASSERT_NE(program->wait_line("task "), "") << program->output();
+  proxy_->hold_after(4 * kMebibyte);
+  program->write_line("submit");
+  ASSERT_NE(peer->wait_line("reply"), "") << peer->output();
+  EXPECT_EQ(program->wait_line("delivered", 1s), "") << "nobody has said so";
+  proxy_->hold_after(-1);
+  EXPECT_EQ(program->wait_line("delivered"), "delivered task-0") << program->output();
+  EXPECT_EQ(peer->wait_exit(), 0) << peer->output();
+}
+
+TEST_P(Gating, ALostConfirmationIsSaidAgain) {
+  const auto peer = exchanger({"1", floats(4 * kMebibyte)});
+  const auto program = trainer({"--wait-line"});
+  ASSERT_NE(program->wait_line("task "), "") << program->output();
+  proxy_->hold_after(4 * kMebibyte);
+  program->write_line("submit");
+  ASSERT_NE(peer->wait_line("reply"), "") << peer->output();
+  ::usleep(100'000);  // until the word is under way
+  proxy_->cut();
+  proxy_->hold_after(-1);
+  EXPECT_EQ(program->wait_line("delivered"), "delivered task-0") << program->output();
+}
+
+TEST_P(Gating, AStopEndsTheWaitWithinTheLastGrace) {
+  const auto peer = exchanger({"1", floats(8 * kMebibyte)});
+  const auto program = trainer({"--stop-line"});
+  ASSERT_NE(program->wait_line("task "), "") << program->output();
+  proxy_->stall_after(kMebibyte);
+  ASSERT_TRUE(proxy_->wait_passed(kMebibyte));
+  const auto begin = Clock::now();
+  program->write_line("stop");
+  const std::string line = program->wait_line("error submit");
+  EXPECT_THAT(line, StartsWith("error submit 3 stopped")) << program->output();
+  EXPECT_LT(Clock::now() - begin, 3s) << "0.5 s and the time to be scheduled";
+}
+
+// 300 results while the connection is cut, slowed and stalled at random: each is delivered, once.
+TEST_P(Gating, ResultsSurviveABadNetwork) {
+  constexpr unsigned kSeed = 7;
+  SCOPED_TRACE(kSeed);
+  const auto peer = exchanger({"300", floats(400'000)});
+  const auto program = trainer();
+  std::atomic<bool> over{false};
+  std::thread chaos([&] {
+    std::mt19937 random(kSeed);
+    while (!over) {
+      std::this_thread::sleep_for(milliseconds(random() % 40));
+      switch (random() % 4) {
+        case 0: proxy_->cut(); break;
+        case 1: proxy_->limit(static_cast<int64_t>(random() % 4 + 1) * 4 * kMebibyte); break;
+        case 2: proxy_->stall_after(static_cast<int64_t>(random() % 1'000'000)); break;
+        default: proxy_->hold_after(proxy_->passed() + static_cast<int64_t>(random() % 1'000'000));
+      }
+      std::this_thread::sleep_for(milliseconds(random() % 60));
+      proxy_->limit(0);
+      proxy_->stall_after(-1);
+      proxy_->hold_after(-1);
+    }
+  });
+  const int status = peer->wait_exit(100s);
+  over = true;
+  chaos.join();
+  EXPECT_EQ(status, 0) << peer->output() << program->output();
+  EXPECT_EQ(program->wait_exit(), 0) << program->output();
+  for (int i = 0; i < 300; ++i) {
+    const std::string delivered = "delivered task-" + std::to_string(i) + "\n";
+    const size_t first = program->output().find(delivered);
+    ASSERT_NE(first, std::string::npos) << delivered << program->output();
+    EXPECT_EQ(program->output().find(delivered, first + 1), std::string::npos) << delivered;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Transports, Gating, testing::Values("ipc", "tcp"),
+                         [](const auto &parameter) { return parameter.param; });
+
+// How a trainer leaves while its result is being fetched. What is said here is what docs/gating.md says.
+class Leaving : public Gating {
+ protected:
+  void SetUp() override {
+    Gating::SetUp();
+    environment_["FLARE_AGENT_HEARTBEAT_TIMEOUT"] = "2";
+    peer_ = exchanger({"1", floats(6 * kMebibyte)});
+    proxy_->limit(4 * kMebibyte);
+  }
+  // The exit status of the trainer.
+  int leave(const std::vector<std::string> &arguments) {
+    const auto program = trainer(arguments, {}, "process_leaver");
+    EXPECT_NE(program->wait_line("submitted"), "") << program->output();
+    return program->wait_exit();
+  }
+  void arrives() { EXPECT_EQ(peer_->wait_line("reply"), "reply task-0") << peer_->output(); }
+  void is_lost() { EXPECT_THAT(peer_->wait_line("error task-0"), HasSubstr("the peer is gone")) << peer_->output(); }
+
+  std::unique_ptr<Program> peer_;
+};
+
+TEST_P(Leaving, ACloseLetsTheResultArrive) {
+  EXPECT_EQ(leave({"close"}), 7);
+  arrives();
+}
+
+TEST_P(Leaving, TheHookLetsItArriveWhenMainReturns) {
+  EXPECT_EQ(leave({"return", "hook"}), 7) << "without forcing the status";
+  arrives();
+}
+
+TEST_P(Leaving, TheHookLetsItArriveAfterExit) {
+  EXPECT_EQ(leave({"exit", "hook"}), 7);
+  arrives();
+}
+
+TEST_P(Leaving, WithoutACloseAnExitLosesIt) {
+  EXPECT_EQ(leave({"exit"}), 7);
+  is_lost();
+}
+
+TEST_P(Leaving, AnUncaughtExceptionLosesIt) {
+  EXPECT_EQ(leave({"throw", "hook"}), 128 + SIGABRT);
+  is_lost();
+}
+
+TEST_P(Leaving, ADeadlySignalLosesIt) {
+  EXPECT_EQ(leave({"raise", "hook"}), 128 + SIGTERM);
+  is_lost();
+}
+
+INSTANTIATE_TEST_SUITE_P(Transports, Leaving, testing::Values("ipc", "tcp"),
+                         [](const auto &parameter) { return parameter.param; });
+
+}  // namespace
+}  // namespace flare_test
