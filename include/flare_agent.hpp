@@ -360,7 +360,20 @@ class Result {
     if (status != FLARE_OK) detail::raise(status, nullptr);
     return progress;
   }
+  /** Waits until there is more to see than `seen` shows, or the upload is settled; false when neither came in time. */
+  [[nodiscard]] bool wait_progress(flare_progress *seen, std::chrono::milliseconds timeout) {
+    return try_call(FLARE_TIMEOUT, flare_result_wait_progress, handle(), int64_t{timeout.count()}, seen);
+  }
+  /** Each receiver's name ("" when the peer alone is it) and part. */
+  std::vector<std::pair<std::string, flare_progress>> receivers() const {
+    std::vector<std::pair<std::string, flare_progress>> all;
+    const char *name = nullptr;
+    flare_progress part = FLARE_PROGRESS_INIT;
+    while (flare_result_receiver_at(handle(), all.size(), &name, &part) == FLARE_OK) all.emplace_back(name, part);
+    return all;
+  }
   int poll_fd(flare_level level) const noexcept { return flare_result_poll_fd(handle(), level); }
+  int progress_poll_fd() const noexcept { return flare_result_progress_poll_fd(handle()); }
   flare_result *handle() const noexcept { return handle_.get(); }
 
  private:
@@ -453,6 +466,8 @@ class Agent {
   void stop() noexcept { flare_agent_stop(handle()); }
   /** Whether the job ended or this agent was stopped. */
   bool over() const noexcept { return state() == FLARE_STATE_ENDED || state() == FLARE_STATE_STOPPED; }
+  /** Whether a process that was launched for one task has delivered its result. */
+  bool should_exit() const noexcept { return flare_agent_should_exit(handle()) != 0; }
   flare_state state() const noexcept { return flare_agent_state(handle()); }
   std::optional<std::string_view> info(const std::string &name) const {
     const char *value = nullptr;

@@ -379,6 +379,27 @@ TEST_P(TwoReceivers, WordsOfStrangersAndOfTheFetcherItselfAreRefused) {
   EXPECT_EQ(delivered().status, FLARE_OK);
 }
 
+// AG-34: a stop and the last confirmation at the same time. Whoever is first, the wait ends, and with the truth.
+TEST_P(TwoReceivers, AStopAndTheLastConfirmationMayMeet) {
+  for (int i = 0; i < 30; ++i) {
+    submit_and_fetch();
+    std::thread confirming([&] { exchanger_->confirm(*reply_, "server", true, ""); });
+    std::thread stopping([&] {
+      std::this_thread::sleep_for(std::chrono::microseconds(i * 10));
+      agent_->stop();
+    });
+    const Outcome outcome = delivered();
+    confirming.join();
+    stopping.join();
+    EXPECT_EQ(outcome.status, FLARE_OK) << "it was on its way: " << outcome.reason;
+    EXPECT_EQ(agent_->progress(*upload_).state, FLARE_UPLOAD_DELIVERED);
+    task_.reset();
+    agent_->close();
+    agent_ = Agent::open(settings_);
+    ASSERT_EQ(agent_->wait_connected(kLong).status, FLARE_OK);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Transports, TwoReceivers, testing::Values("memory", "ipc", "tcp"),
                          [](const auto &parameter) { return parameter.param; });
 
