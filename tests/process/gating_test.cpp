@@ -136,6 +136,22 @@ TEST_P(Gating, ATrainerThatIsKilledInTheMiddleOfThePullIsReplaced) {
   EXPECT_EQ(peer->wait_exit(), 0) << peer->output();
 }
 
+TEST_P(Gating, ASigtermDuringTheWaitEndsTheTrainerAndTheTaskGoesToTheNext) {
+  const auto peer = exchanger({"1", floats(8 * kMebibyte)});
+  const auto first = trainer();
+  ASSERT_NE(first->wait_line("task "), "") << first->output();
+  proxy_->limit(4 * kMebibyte);
+  ASSERT_TRUE(proxy_->wait_passed(2 * kMebibyte));  // it waits in flare_result_finish()
+  first->signal(SIGTERM);
+  EXPECT_EQ(first->wait_exit(), 128 + SIGTERM) << "the library handles no signals";
+  proxy_->limit(0);
+  ::usleep(500'000);
+  const auto second = trainer();
+  EXPECT_EQ(second->wait_line("task "), "task task-0 attempt 2") << second->output();
+  EXPECT_EQ(second->wait_line("delivered"), "delivered task-0") << second->output();
+  EXPECT_EQ(peer->wait_exit(), 0) << peer->output();
+}
+
 TEST_P(Gating, AReceiverThatFailsSaysWhy) {
   const auto peer = exchanger({"1", floats(kMebibyte), "0", "fails"});
   const auto program = trainer();
