@@ -75,7 +75,7 @@ void SubmitGate::on_sent(Sent sent, bool initiated, const std::vector<Transactio
 }
 
 void SubmitGate::on_completed(const std::optional<std::string> &status, double now) {
-  if (state_ == State::kNew || finished()) return;
+  if (state_ == State::kNew) return;
   completed_ = true;
   status_ = status;
   if (state_ == State::kTracking) {
@@ -122,13 +122,9 @@ void SubmitGate::on_abandon(Abandon abandon, double now) {
 
 void SubmitGate::on_time(double now) {
   if (!wait_.until || now < *wait_.until) return;
-  if (state_ == State::kTracking) {
-    turn(now);
-  } else if (state_ == State::kLastGrace) {
-    give_up(now);
-  } else if (state_ == State::kUntracked) {
-    finish(true, "", ResultUploadTracker::Cause::kNone);
-  }
+  if (state_ == State::kTracking) return turn(now);
+  if (state_ == State::kLastGrace) return give_up(now);
+  finish(true, "", ResultUploadTracker::Cause::kNone);  // not tracked
 }
 
 void SubmitGate::turn(double now) {
@@ -172,9 +168,11 @@ bool SubmitGate::fail_transactions(double now) {
 }
 
 void SubmitGate::conclude(double now) {
-  if (decision_.success || fail_transactions(now)) return finish(true, decision_.reason, decision_.cause);
-  actions_.emplace_back(CleanUp{});
-  finish(false, decision_.reason, decision_.cause);
+  if (!decision_.success) {
+    fail_transactions(now);
+    actions_.emplace_back(CleanUp{});
+  }
+  finish(decision_.success, decision_.reason, decision_.cause);
 }
 
 void SubmitGate::finish(bool success, const std::string &reason, ResultUploadTracker::Cause cause) {

@@ -15,7 +15,7 @@ void DownloadConsumer::request(std::optional<std::string> state) {
 }
 
 void DownloadConsumer::on_reply(Reply reply) {
-  if (over_ || !std::exchange(asked_, false)) return;
+  if (!std::exchange(asked_, false)) return;
   retries_ = 0;
   if (consuming_) {
     early_ = std::move(reply);
@@ -43,7 +43,7 @@ void DownloadConsumer::take(Reply reply) {
 }
 
 void DownloadConsumer::on_timeout(double now) {
-  if (over_ || !asked_ || retry_at_) return;
+  if (!std::exchange(asked_, false)) return;
   if (retries_ >= options_.max_retries) {
     return fail("the owner did not answer " + std::to_string(retries_ + 1) + " times");
   }
@@ -52,7 +52,7 @@ void DownloadConsumer::on_timeout(double now) {
 }
 
 void DownloadConsumer::on_time(double now) {
-  if (over_ || !retry_at_ || now < *retry_at_) return;
+  if (!retry_at_ || now < *retry_at_) return;
   retry_at_.reset();
   request(std::move(state_));
 }
@@ -62,7 +62,7 @@ void DownloadConsumer::on_refused(const std::string &reason) {
 }
 
 void DownloadConsumer::on_consumed(const std::optional<std::string> &next_state) {
-  if (over_ || !std::exchange(consuming_, false)) return;
+  if (!std::exchange(consuming_, false)) return;
   if (!next_state) return fail("the consumer failed");
   if (!options_.unchanged_state) return request(next_state);
   if (*next_state != *promised_) return fail("the consumer changed the state that it promised to keep");
@@ -70,7 +70,7 @@ void DownloadConsumer::on_consumed(const std::optional<std::string> &next_state)
 }
 
 void DownloadConsumer::on_completed(bool success) {
-  if (over_ || !std::exchange(completing_, false)) return;
+  if (!std::exchange(completing_, false)) return;
   confirm(success);
   if (!success) return fail("the consumer failed at the end");
   over_ = true;
@@ -87,6 +87,7 @@ void DownloadConsumer::confirm(bool success) {
 void DownloadConsumer::fail(const std::string &reason) {
   if (over_) return;
   over_ = true;
+  asked_ = consuming_ = completing_ = false;
   retry_at_.reset();
   actions_.emplace_back(Failed{reason});
 }

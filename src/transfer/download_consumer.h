@@ -72,9 +72,9 @@ class DownloadConsumer {
   void confirm(bool success);
 
   Options options_;
-  std::optional<std::string> state_;  // of the request under way
-  bool asked_ = false;
-  bool consuming_ = false, completing_ = false;
+  std::optional<std::string> state_;  // of the request under way, or to be made again
+  // What is awaited; an event that is not is none of ours: the answer to a request that was given up, for example.
+  bool asked_ = false, consuming_ = false, completing_ = false;
   std::optional<std::string> promised_;  // the state that the consumer has to give back
   std::optional<Reply> early_;           // came while the chunk before it was consumed
   std::optional<std::string> nonce_;

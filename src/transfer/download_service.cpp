@@ -56,7 +56,7 @@ void DownloadService::new_transaction(const TransactionOptions &given, double no
   check(&options);
   const std::string id = options.id;
   drop_expired_receipt(id, now);
-  if (live_.contains(id) || owners_.contains(id) || settling_.contains(id) || receipts_.contains(id)) {
+  if (owners_.contains(id) || settling_.contains(id) || receipts_.contains(id)) {
     throw Failure(FLARE_INVALID_STATE, "a transfer with the id '" + id + "' is under way already, or was not long ago");
   }
   if (live_.size() >= limits_.max_transactions) {
@@ -67,13 +67,14 @@ void DownloadService::new_transaction(const TransactionOptions &given, double no
   transaction->options = std::move(options);
   transaction->last_active = now;
   live_[id] = transaction;
-  owners_[id] = transaction;
+  owners_.insert(id);
   order_.push_back(std::move(transaction));
 }
 
 DownloadService::Object DownloadService::add_object(const std::string &id, const std::string &name, double now) {
   const auto found = live_.find(id);
   if (found == live_.end()) throw Failure(FLARE_INVALID_ARGUMENT, "there is no transfer with the id '" + id + "'");
+  if (const auto older = refs_.find(name); older != refs_.end()) older->second.ref->replaced = true;
   Ref &ref = found->second->refs.emplace_back();
   ref.object = {id, name, ++last_object_};
   ref.created = now;
@@ -145,7 +146,7 @@ DownloadService::Reply DownloadService::served(uint64_t ticket, const Produced &
         receiver->nonce = nonce;
         reply.nonce = std::move(nonce);
       }
-    } else {
+    } else if (!transaction.settled) {  // else its object is released, and its outcome is known
       finalize(&transaction, entry.ref, name, status);
     }
     // What the receiver will confirm may be something else: no end of its progress before.
@@ -188,11 +189,6 @@ bool DownloadService::confirm(const std::string &name, const std::string &who, s
 void DownloadService::progress(const Transaction &transaction, Ref *ref, const std::string &name, TransferState state,
                                double now, bool force, int64_t bytes, std::optional<int64_t> items) {
   if (!transaction.options.progress) return;
-  if (ref->ended && !terminal(state)) {
-    state = *ref->ended;
-    bytes = 0;
-    items.reset();
-  }
   Receiver *receiver = ref->receiver(name);
   if (receiver->over) return;
   const bool first = !std::exchange(receiver->started, true);
@@ -200,7 +196,7 @@ void DownloadService::progress(const Transaction &transaction, Ref *ref, const s
   const bool more_items = items.value_or(0) > 0;
   if (more_items) receiver->items = receiver->items.value_or(0) + *items;
   const bool due = (bytes > 0 || more_items) && now - receiver->last_emit >= transaction.options.progress_interval;
-  if (!force && !first && !terminal(state) && !due) return;
+  if (!force && !first && !due) return;
   ++receiver->sequence;
   receiver->last_emit = now;
   receiver->over = terminal(state);
@@ -249,12 +245,9 @@ void DownloadService::retire(const TransactionPtr &transaction, DoneStatus done,
   std::erase(order_, transaction);
   settling_[transaction->options.id] = transaction;
   for (const Ref &ref : transaction->refs) {
-    const auto entry = refs_.find(ref.object.ref);
-    if (entry != refs_.end()) {
-      // A newer transaction has taken the ref over: it keeps it (W-31).
-      if (entry->second.transaction != transaction && !options_.upstream_defects) continue;
-      refs_.erase(entry);
-    }
+    // The name and its tombstone are those of the newer object (W-31).
+    if (ref.replaced && !options_.upstream_defects) continue;
+    refs_.erase(ref.object.ref);
     if (done == DoneStatus::kFinished) {
       bury(ref, now);
     } else {
@@ -302,25 +295,21 @@ void DownloadService::settle(const std::string &id, double now) {
   judge(&outcome);
 
   for (Ref &ref : transaction->refs) {
-    ref.ended = end_state(done);
-    for (size_t i = 0; i < ref.receivers.size(); ++i) {
-      if (!ref.receivers[i].started) continue;
-      progress(*transaction, &ref, std::string(ref.receivers[i].name), *ref.ended, now, true);
+    for (const Receiver &receiver : ref.receivers) {
+      if (receiver.started) progress(*transaction, &ref, receiver.name, end_state(done), now, true);
     }
   }
   for (const Object &object : objects) actions_.emplace_back(ObjectDone{object, done});
   actions_.emplace_back(TransactionDone{id, done, objects});
   actions_.emplace_back(OutcomeKnown{outcome});
   for (const Object &object : objects) actions_.emplace_back(Release{object});
-  record(transaction, std::move(outcome), now);
+  record(std::move(outcome), now);
   if (transaction->in_flight == 0) settling_.erase(id);
 }
 
-void DownloadService::record(const TransactionPtr &transaction, TransferOutcome outcome, double now) {
-  const std::string id = transaction->options.id;
-  const auto owner = owners_.find(id);
-  if (owner == owners_.end() || owner->second != transaction) return;  // a shutdown came between
-  owners_.erase(owner);
+void DownloadService::record(TransferOutcome outcome, double now) {
+  const std::string id = outcome.transaction;
+  if (owners_.erase(id) == 0) return;  // a shutdown came between
   outcome.time = now;
   if (const auto waiting = waiters_.find(id); waiting != waiters_.end()) {
     for (const auto &waiter : waiting->second) *waiter = {true, outcome};
@@ -374,7 +363,7 @@ void DownloadService::enforce_budgets(Transaction *transaction, double now) {
     if (seen.final_refs == transaction->refs.size()) continue;
     if (seen.last_active) {
       if (options.idle_timeout && now - *seen.last_active > *options.idle_timeout) idle.push_back(name);
-    } else if (options.acquire_timeout && seen.declared) {
+    } else if (options.acquire_timeout) {
       absent.push_back(name);
     }
   }
@@ -400,7 +389,7 @@ std::optional<double> DownloadService::deadline() const {
       if (seen.final_refs == transaction->refs.size()) continue;
       if (seen.last_active && options.idle_timeout) sooner(just_after(*seen.last_active + *options.idle_timeout));
       // The first ref that the receiver has not failed on yet is not known here: the next one to run out is asked.
-      if (seen.last_active || !seen.declared || !options.acquire_timeout) continue;
+      if (seen.last_active || !options.acquire_timeout) continue;
       sooner(just_after(transaction->refs[seen.final_refs].created + *options.acquire_timeout));
     }
   }

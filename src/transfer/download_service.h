@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -175,7 +176,7 @@ class DownloadService {
     std::unordered_map<std::string, size_t> index;
     size_t final_receivers = 0, final_declared = 0;
     bool complete = false;
-    std::optional<TransferState> ended;  // DS-12: the state of the transaction, for who comes late
+    bool replaced = false;  // its name is that of a newer object now
 
     Receiver *receiver(const std::string &name);
   };
@@ -187,7 +188,7 @@ class DownloadService {
   struct Transaction {
     TransactionOptions options;
     std::deque<Ref> refs;
-    std::map<std::string, Seen> receivers;  // declared, or seen
+    std::map<std::string, Seen> receivers;  // declared, or active once
     size_t complete_refs = 0;
     double last_active = 0;
     size_t in_flight = 0;
@@ -219,7 +220,7 @@ class DownloadService {
   void enforce_budgets(Transaction *transaction, double now);
   void retire(const TransactionPtr &transaction, DoneStatus done, double now);
   void bury(const Ref &ref, double now);
-  void record(const TransactionPtr &transaction, TransferOutcome outcome, double now);
+  void record(TransferOutcome outcome, double now);
   void expire(double now);
   void drop_oldest_receipt();
   void drop_oldest_tombstone();
@@ -230,7 +231,7 @@ class DownloadService {
   std::map<std::string, TransactionPtr> live_;
   std::vector<TransactionPtr> order_;  // live ones, in the order of their beginning
   std::map<std::string, TransactionPtr> settling_;
-  std::map<std::string, TransactionPtr> owners_;  // whose outcome is still to come
+  std::set<std::string> owners_;  // whose outcome is still to come
   std::unordered_map<std::string, Entry> refs_;
   std::unordered_map<std::string, Tombstone> tombstones_;
   std::deque<std::pair<double, std::string>> tombstone_order_;

@@ -25,44 +25,52 @@ std::string text_or_none(std::optional<std::string_view> text) { return std::str
 
 }  // namespace
 
-size_t ResultUploadTracker::Hash::operator()(const PairKey &key) const {
-  return mix((*this)(RouteKey{key.ref, key.receiver}), key.transaction);
-}
-
 size_t ResultUploadTracker::Hash::operator()(const RouteKey &key) const {
   return mix(key.receiver ? mix(1, *key.receiver) : 0, key.ref);
 }
 
+size_t ResultUploadTracker::Hash::operator()(const PairKey &key) const {
+  return mix((*this)(key.route), key.transaction);
+}
+
 void ResultUploadTracker::register_pairs(std::string_view transaction, const std::vector<Pair> &pairs, double created) {
   if (!std::isfinite(created)) throw Failure(FLARE_INVALID_ARGUMENT, "a transfer was created at no finite time");
+  const std::string_view kept = *transactions_.emplace(transaction).first;
   for (const Pair &pair : pairs) {
-    const auto known = pair_index_.find({transaction, pair.ref, pair.receiver});
-    if (known != pair_index_.end()) {
-      Expected &expected = pairs_[known->second];
+    const uint32_t known = find({kept, {pair.ref, pair.receiver}});
+    if (known != kNone) {
+      Expected &expected = pairs_[known];
       expected.created = created;
-      if (!expected.record) link(known->second, created);
+      if (!expected.record) link(known, created);
       continue;
     }
     const auto index = static_cast<uint32_t>(pairs_.size());
-    const Expected &added =
-        pairs_.emplace_back(Expected{std::string(transaction), pair.ref, pair.receiver, created, nullptr});
-    pair_index_.emplace(PairKey{added.transaction, added.ref, added.receiver}, index);
-    routes_[{added.ref, added.receiver}].push_back(index);
+    const Expected &added = pairs_.emplace_back(Expected{kept, pair.ref, pair.receiver, created, nullptr});
+    const PairKey key{kept, {added.ref, added.receiver}};
+    pair_index_.insert(Hash()(key), index);
+    routes_[key.route].push_back(index);
     watches_.emplace_back().first = index;
     watch_of_.push_back(index);
     link(index, created);
   }
 }
 
-uint32_t ResultUploadTracker::find(std::optional<std::string_view> transaction, std::string_view ref,
-                                   std::optional<std::string_view> receiver, bool *ambiguous) const {
+uint32_t ResultUploadTracker::find(const PairKey &key) const {
+  return pair_index_.find(Hash()(key), [&](uint32_t number) {
+    const Expected &pair = pairs_[number];
+    return PairKey{pair.transaction, {pair.ref, pair.receiver}} == key;
+  });
+}
+
+uint32_t ResultUploadTracker::find(std::optional<std::string_view> transaction, const RouteKey &route,
+                                   bool *ambiguous) const {
   if (transaction) {
-    const auto pair = pair_index_.find({*transaction, ref, receiver});
-    if (pair != pair_index_.end()) return pair->second;
+    const uint32_t pair = find({*transaction, route});
+    if (pair != kNone) return pair;
   }
-  const auto route = routes_.find({ref, receiver});
-  if (route == routes_.end()) return kNone;
-  if (route->second.size() == 1) return route->second.front();
+  const auto all = routes_.find(route);
+  if (all == routes_.end()) return kNone;
+  if (all->second.size() == 1) return all->second.front();
   *ambiguous = true;
   return kNone;
 }
@@ -71,17 +79,17 @@ ResultUploadTracker::Resolved ResultUploadTracker::resolve(std::optional<std::st
                                                            std::string_view ref,
                                                            std::optional<std::string_view> receiver) const {
   Resolved resolved;
-  const uint32_t pair = find(transaction, ref, receiver, &resolved.ambiguous);
-  if (pair != kNone) resolved.transaction = &pairs_[pair].transaction;
+  const uint32_t pair = find(transaction, {ref, receiver}, &resolved.ambiguous);
+  if (pair != kNone) resolved.transaction = pairs_[pair].transaction;
   return resolved;
 }
 
 ResultUploadTracker::Verdict ResultUploadTracker::update(const Progress &progress, double time) {
   Verdict verdict{false, "unexpected_pair", {}};
-  const uint32_t pair = find(progress.transaction, progress.ref, progress.receiver, &verdict.resolved.ambiguous);
+  const uint32_t pair = find(progress.transaction, {progress.ref, progress.receiver}, &verdict.resolved.ambiguous);
   if (pair == kNone) return verdict;
   const Expected &expected = pairs_[pair];
-  verdict.resolved.transaction = &expected.transaction;
+  verdict.resolved.transaction = expected.transaction;
 
   // RUT-06: the first accepted event of a pair says whose it is, for ever.
   const TransferKey key{progress.job.value_or(expected.transaction), progress.task.value_or(""), expected.ref,

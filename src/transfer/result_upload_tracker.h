@@ -8,14 +8,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "transfer/hash_index.h"
 #include "transfer/transfer_progress_tracker.h"
 
 namespace flare {
@@ -40,8 +42,8 @@ class ResultUploadTracker {
     std::optional<std::string_view> kind = "download_ref";
   };
   struct Resolved {
-    const std::string *transaction = nullptr;  // lives as long as the tracker
-    bool ambiguous = false;                    // several could be meant: worth a warning
+    std::optional<std::string_view> transaction;  // lives as long as the tracker
+    bool ambiguous = false;                       // several could be meant: worth a warning
   };
   struct Verdict {
     bool accepted = false;
@@ -67,7 +69,8 @@ class ResultUploadTracker {
 
   // What is expected, for whoever shows it: pairs in the order of their registration, bound ones in that of binding.
   struct Expected {
-    std::string transaction, ref;
+    std::string_view transaction;  // lives as long as the tracker
+    std::string ref;
     std::optional<std::string> receiver;
     double created = 0;
     const TransferRecord *record = nullptr;  // once bound
@@ -97,20 +100,20 @@ class ResultUploadTracker {
   const TransferProgressTracker &records() const { return records_; }
 
  private:
-  static constexpr uint32_t kNone = UINT32_MAX;
-  struct PairKey {
-    std::string_view transaction, ref;
-    std::optional<std::string_view> receiver;
-    bool operator==(const PairKey &) const = default;
-  };
+  static constexpr uint32_t kNone = HashIndex::kNone;
   struct RouteKey {
     std::string_view ref;
     std::optional<std::string_view> receiver;
     bool operator==(const RouteKey &) const = default;
   };
+  struct PairKey {
+    std::string_view transaction;
+    RouteKey route;
+    bool operator==(const PairKey &) const = default;
+  };
   struct Hash {
-    size_t operator()(const PairKey &key) const;
     size_t operator()(const RouteKey &key) const;
+    size_t operator()(const PairKey &key) const;
   };
   // A clock that runs: of a pair that has not started, or of a record, which several pairs may share (RUT-07).
   // Clocks stand in a list by their time, so the first shows whether any has run out.
@@ -122,8 +125,8 @@ class ResultUploadTracker {
     bool linked = false;
   };
 
-  uint32_t find(std::optional<std::string_view> transaction, std::string_view ref,
-                std::optional<std::string_view> receiver, bool *ambiguous) const;
+  uint32_t find(const PairKey &key) const;
+  uint32_t find(std::optional<std::string_view> transaction, const RouteKey &route, bool *ambiguous) const;
   void bind(uint32_t pair, const TransferRecord *record);
   // Takes a change of the record into account: its time, or its end.
   void follow(uint32_t watch, const TransferRecord &record, TransferState before);
@@ -133,11 +136,12 @@ class ResultUploadTracker {
   uint32_t first_stalled(double now) const;
 
   TransferProgressTracker records_;
-  std::deque<Expected> pairs_;      // never removed: the keys below look into it
-  std::vector<uint32_t> watch_of_;  // by pair
-  std::vector<Watch> watches_;      // by the pair for which it was made
+  std::set<std::string, std::less<>> transactions_;  // once each: every comparison of a pair reads the same bytes
+  std::deque<Expected> pairs_;                       // never removed: the keys below look into it
+  std::vector<uint32_t> watch_of_;                   // by pair
+  std::vector<Watch> watches_;                       // by the pair for which it was made
   std::unordered_map<const TransferRecord *, uint32_t> watch_of_record_;
-  std::unordered_map<PairKey, uint32_t, Hash> pair_index_;
+  HashIndex pair_index_;
   std::unordered_map<RouteKey, std::vector<uint32_t>, Hash> routes_;
   std::vector<uint32_t> bound_;
   uint32_t oldest_ = kNone, newest_ = kNone;

@@ -54,11 +54,6 @@ size_t TransferProgressTracker::Hash::operator()(const TransferKey &key) const {
   return sum;
 }
 
-bool TransferProgressTracker::Equal::operator()(const TransferKey &a, Position b) const {
-  return a.transfer == b->transfer && a.receiver == b->receiver && a.task == b->task && a.job == b->job &&
-         a.direction == b->direction;
-}
-
 TransferProgressTracker::Verdict TransferProgressTracker::update(const TransferKey &given, const Update &update,
                                                                  double time) {
   check(update, time);
@@ -103,7 +98,8 @@ TransferProgressTracker::Verdict TransferProgressTracker::apply(TransferRecord *
   record.bytes = update.bytes;
   if (update.items) record.items = update.items;
   record.state = update.state;
-  if (update.kind && record.kind.value_or("").empty() && !update.kind->empty()) record.kind = std::string(*update.kind);
+  const bool has_kind = record.kind && !record.kind->empty();
+  if (!has_kind && update.kind && !update.kind->empty()) record.kind = std::string(*update.kind);
   if (progressed) record.last_progress = std::max(record.last_progress, time);
   return {true, progressed, "", &record};
 }

@@ -72,7 +72,7 @@ class TransferProgressTracker {
   struct Equal {
     using is_transparent = void;
     bool operator()(Position a, Position b) const { return a == b; }
-    bool operator()(const TransferKey &a, Position b) const;
+    bool operator()(const TransferKey &a, Position b) const { return a == b->key(); }
     bool operator()(Position a, const TransferKey &b) const { return (*this)(b, a); }
   };
 

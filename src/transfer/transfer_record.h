@@ -29,6 +29,7 @@ struct TransferKey {
   std::string_view job, task, transfer;
   TransferDirection direction = TransferDirection::kResultUpload;
   std::optional<std::string_view> receiver;
+  bool operator==(const TransferKey &) const = default;
 };
 
 struct TransferRecord {

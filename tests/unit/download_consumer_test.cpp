@@ -122,6 +122,100 @@ TEST_F(Consumer, DS_21_AnAbortEndsABackoff) {
   EXPECT_EQ(actions().back(), "failed: aborted: the job is over");
 }
 
+// The answer to a request that was given up comes too late: there is another one, or will be.
+TEST_F(Consumer, DS_21_ALateAnswerDoesNotCount) {
+  consumer_.begin();
+  consumer_.on_timeout(0);
+  consumer_.on_timeout(1);  // the same request, once more
+  EXPECT_EQ(consumer_.deadline(), 2);
+  consumer_.on_reply({What::kData, "late", {}});
+  consumer_.on_refused("late");
+  consumer_.on_time(2);
+  EXPECT_THAT(actions(), ElementsAre("request first", "request first"));
+  consumer_.on_reply({What::kData, "1", {}});
+  consumer_.on_reply({What::kData, "twice", {}});
+  consumer_.on_time(100);
+  EXPECT_THAT(actions(), ElementsAre("consume 1"));
+}
+
+TEST_F(Consumer, DS_21_AConsumerThatFailsEndsItWithoutAConfirmation) {
+  consumer_.begin();
+  consumer_.on_reply({What::kData, "1", {}});
+  consumer_.on_consumed(std::nullopt);
+  EXPECT_THAT(actions(), ElementsAre("request first", "consume 1", "failed: the consumer failed"));
+}
+
+TEST_F(Consumer, DS_21_WithoutANonceNothingIsConfirmed) {
+  consumer_.begin();
+  consumer_.on_reply({What::kEof, "", {}});
+  consumer_.on_completed(true);
+  EXPECT_THAT(actions(), ElementsAre("request first", "completed", "done"));
+}
+
+TEST_F(Consumer, DS_21_ThePipelineGoesOnWhenTheConsumerIsFasterThanTheOwner) {
+  DownloadConsumer::Options options;
+  options.unchanged_state = true;
+  consumer_ = DownloadConsumer(options);
+  consumer_.begin();
+  consumer_.on_reply({What::kData, "1", {}});
+  consumer_.on_consumed("1");  // before the next chunk is here
+  consumer_.on_reply({What::kData, "2", {}});
+  EXPECT_THAT(actions(), ElementsAre("request first", "request 1", "consume 1", "request 2", "consume 2"));
+}
+
+TEST_F(Consumer, DS_21_BackoffsGrowToTheLongestAndNotBeyond) {
+  DownloadConsumer::Options options;
+  options.max_retries = 8;
+  consumer_ = DownloadConsumer(options);
+  consumer_.begin();
+  double now = 0;
+  for (const double backoff : {2, 4, 8, 16, 32, 60, 60, 60}) {
+    consumer_.on_timeout(now);
+    EXPECT_EQ(*consumer_.deadline() - now, backoff);
+    now = *consumer_.deadline();
+    consumer_.on_time(now);
+  }
+}
+
+TEST_F(Consumer, NothingFollowsTheEnd) {
+  const auto disturb = [&] {
+    actions();
+    consumer_.on_reply({What::kData, "1", {}});
+    consumer_.on_timeout(1);
+    consumer_.on_refused("no");
+    consumer_.on_consumed("1");
+    consumer_.on_completed(true);
+    consumer_.on_time(1e9);
+    consumer_.abort("again");
+    EXPECT_TRUE(consumer_.over());
+    EXPECT_THAT(actions(), IsEmpty());
+  };
+  consumer_.begin();
+  consumer_.abort("the job is over");
+  disturb();
+  consumer_ = DownloadConsumer(DownloadConsumer::Options());
+  consumer_.begin();
+  consumer_.on_reply({What::kEof, "", "n"});
+  consumer_.on_completed(true);
+  disturb();
+}
+
+TEST(UploadPlan, VD_01_AnEmptyOrWrongListOfReceiversIsNoKnowledge) {
+  UploadPlanInput input;
+  input.refs = {"x"};
+  input.progress_wanted = true;
+  input.receivers = std::vector<std::string>();
+  EXPECT_TRUE(plan_upload(input).unknown_receivers);
+  EXPECT_TRUE(plan_upload(input).receivers.empty());
+  input.receivers = {{"a", "b", "a"}};
+  input.receiver_count = 2;  // of those that differ
+  EXPECT_FALSE(plan_upload(input).unknown_receivers);
+  input.receiver_count = 1;
+  EXPECT_TRUE(plan_upload(input).unknown_receivers);
+  EXPECT_EQ(plan_upload(input).receiver_count, 1);
+  EXPECT_TRUE(plan_upload(input).pairs.empty());
+}
+
 TEST(UploadPlan, VD_01_OneUnnamedReceiverIsEnoughToTrackSeveralAreNot) {
   UploadPlanInput input;
   input.refs = {"x", "y"};
@@ -144,7 +238,9 @@ TEST(UploadPlan, VD_01_VD_03_EveryRefWithEveryReceiverOnce) {
   const UploadPlan plan = plan_upload(input);
   EXPECT_TRUE(plan.repeated_receivers);
   EXPECT_EQ(plan.receiver_count, 2);
-  EXPECT_EQ(plan.pairs.size(), 4u);
+  std::vector<std::string> pairs;
+  for (const auto &pair : plan.pairs) pairs.push_back(pair.ref + pair.receiver.value_or("nobody"));
+  EXPECT_THAT(pairs, ElementsAre("xa", "xb", "ya", "yb"));
   input.receiver_count = 5;
   EXPECT_TRUE(plan_upload(input).unknown_receivers);
 }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <deque>
 #include <random>
 
@@ -80,7 +81,9 @@ TEST_F(Service, DS_02_CountsAndBudgetsAreChecked) {
   rejected([](auto *options) { options->min_receivers = 3; });
   rejected([](auto *options) { options->timeout = 0; });
   rejected([](auto *options) { options->acquire_timeout = -1; });
+  rejected([](auto *options) { options->idle_timeout = 0; });
   rejected([](auto *options) { options->progress_interval = -1; });
+  rejected([](auto *options) { options->progress_interval = std::nan(""); });
   EXPECT_EQ(service_.sizes().live, 0u);
 }
 
@@ -93,6 +96,91 @@ TEST_F(Service, DS_01_AnIdIsTakenUntilItsReceiptIsOld) {
   EXPECT_THROW(begin("T"), Failure);
   now_ += 1801;
   begin("T");
+}
+
+TEST_F(Service, DS_01_AfterAShutdownAnIdIsTakenUntilItHasSettled) {
+  begin("T");
+  service_.shutdown(now_);
+  EXPECT_THROW(begin("T"), Failure);
+  service_.settle("T", now_);
+  begin("T");
+}
+
+TEST_F(Service, DS_02_RepeatedReceiversCountOnceAndAllOfThemMayBeNeeded) {
+  DownloadService::TransactionOptions options;
+  options.id = "T";
+  options.timeout = 10;
+  options.receivers = {"a", "b", "a"};
+  options.receiver_count = 2;
+  options.min_receivers = 2;
+  service_.new_transaction(options, now_);
+  service_.remove("T", now_);
+  service_.settle("T", now_);
+  EXPECT_EQ(service_.outcome("T", now_)->receivers, (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_F(Service, DS_04_UnknownTicketsRefsAndTransactionsAreRejected) {
+  EXPECT_EQ(service_.served(7, {What::kData, 10, {}}, true, now_).code, DownloadService::Code::kInvalidRequest);
+  EXPECT_EQ(pull("R", "a", What::kData).code, DownloadService::Code::kInvalidRequest);
+  EXPECT_THROW(service_.add_object("T", "R", now_), Failure);
+  service_.retire_finished("T", now_);
+  service_.remove("T", now_);
+  service_.settle("T", now_);
+  EXPECT_THAT(actions(), IsEmpty());
+  EXPECT_TRUE(service_.acquired_receivers("T").empty());
+  EXPECT_EQ(service_.deadline(), std::nullopt);
+  EXPECT_EQ(service_.rejected(), 2);
+}
+
+TEST_F(Service, DS_06_AChunkThatCannotBeProducedEndsOnlyTheProgress) {
+  begin("T", {"a"}, true);
+  service_.add_object("T", "R", now_);
+  EXPECT_EQ(pull("R", "a", What::kThrew).code, DownloadService::Code::kProcessException);
+  EXPECT_THAT(actions(), ElementsAre("progress a 0 active", "progress a 0 failed"));
+  pull("R", "a", What::kEof, false);
+  EXPECT_THAT(actions(), ElementsAre("one a success", "all R", "finishable T"));
+}
+
+TEST_F(Service, DS_08_WhoIsThroughGetsNoNonceAndCountsOnce) {
+  begin("T", {"a", "b"});
+  service_.add_object("T", "R", now_);
+  pull("R", "a", What::kEof, false);
+  EXPECT_EQ(pull("R", "a", What::kEof, true).nonce, std::nullopt);
+  EXPECT_EQ(pull("R", "a", What::kError, false).served, DownloadService::Served::kError);
+  service_.retire_finished("T", now_);
+  EXPECT_THAT(actions(), ElementsAre("one a success"));  // b is still to come
+}
+
+TEST_F(Service, DS_12_ProgressIsReportedInIntervalsAndCountsBytesAndItems) {
+  DownloadService::TransactionOptions options;
+  options.id = "T";
+  options.timeout = 100;
+  options.receivers = {"a"};
+  options.progress = true;
+  options.progress_interval = 5;
+  service_.new_transaction(options, now_);
+  service_.add_object("T", "R", now_);
+  const auto chunk = [&](int64_t bytes, std::optional<int64_t> items) {
+    const auto pull = service_.pull("R", "a", now_);
+    service_.served(pull.ticket, {What::kData, bytes, items}, true, now_);
+  };
+  chunk(10, {});
+  EXPECT_THAT(actions(), ElementsAre("progress a 0 active"));
+  now_ = std::nextafter(now_ + 5, 0.0);
+  chunk(10, 2);
+  chunk(0, {});
+  EXPECT_THAT(actions(), IsEmpty());
+  now_ = 1005;
+  chunk(0, {});  // nothing new, so nothing to say
+  chunk(-1, 0);
+  EXPECT_THAT(actions(), IsEmpty());
+  chunk(0, 1);  // an empty item is something new
+  const auto events = service_.take_actions();
+  ASSERT_EQ(events.size(), 1u);
+  const auto &event = std::get<DownloadService::Progress>(events.front());
+  EXPECT_EQ(event.bytes, 20);
+  EXPECT_EQ(event.items, 3);
+  EXPECT_EQ(event.sequence, 2);
 }
 
 TEST_F(Service, W_07_ALegacyReceiverIsSettledAsSoonAsItsReplyHasLeft) {
@@ -170,6 +258,55 @@ TEST_F(Service, DS_14_AReceiverThatNeverComesFailsForEveryRef) {
   EXPECT_THAT(actions(), ElementsAre("one a failed", "all R1", "one a failed", "all R2", "settle T"));
 }
 
+TEST_F(Service, DS_14_AReceiverMayFailOnAnOldRefAndStillComeForAYoungOne) {
+  DownloadService::TransactionOptions options;
+  options.id = "T";
+  options.timeout = 100;
+  options.receivers = {"a", "b"};
+  options.acquire_timeout = 5;
+  options.idle_timeout = 6;
+  service_.new_transaction(options, now_);
+  service_.add_object("T", "old", now_);
+  pull("old", "a", What::kData);
+  service_.add_object("T", "young", now_ + 3);
+  EXPECT_EQ(service_.deadline(), std::nextafter(1005.0, 1e9));
+  service_.on_monitor(1007);  // a is idle, b never came: for the old ref only
+  EXPECT_THAT(actions(), ElementsAre("one a failed", "one b failed", "all old", "one a failed"));
+  EXPECT_EQ(service_.deadline(), std::nextafter(1008.0, 1e9));
+  service_.on_monitor(*service_.deadline());
+  EXPECT_THAT(actions(), ElementsAre("one b failed", "all young", "settle T"));
+}
+
+TEST_F(Service, DS_14_ABudgetIsExceededStrictlyAfterItsTime) {
+  DownloadService::TransactionOptions options;
+  options.id = "T";
+  options.timeout = 100;
+  options.receivers = {"a"};
+  options.idle_timeout = 7;
+  service_.new_transaction(options, now_);
+  service_.add_object("T", "R", now_);
+  service_.on_monitor(now_ + 50);  // without an acquire timeout it may come when it likes
+  pull("R", "a", What::kData);
+  service_.on_monitor(now_ + 7);
+  EXPECT_THAT(actions(), IsEmpty());
+  service_.on_monitor(std::nextafter(now_ + 7, 1e9));
+  EXPECT_THAT(actions(), ElementsAre("one a failed", "all R", "settle T"));
+}
+
+TEST_F(Service, DS_15_TheDriverMaySettleLate) {
+  begin("T");
+  service_.add_object("T", "R", now_);
+  const auto pull = service_.pull("R", "a", now_);
+  service_.remove("T", now_);
+  EXPECT_THAT(actions(), ElementsAre("settle T"));
+  service_.on_monitor(now_ + 61);
+  service_.served(pull.ticket, {What::kData, 10, {}}, true, now_ + 61);
+  EXPECT_THAT(actions(), IsEmpty());  // it was told, and that it has not begun is its choice
+  EXPECT_EQ(service_.deadline(), std::nullopt);
+  service_.settle("T", now_ + 62);
+  EXPECT_EQ(actions().back(), "release R");
+}
+
 TEST_F(Service, DS_15_W_20_SettlingWaitsForChunksWithoutBlockingAnybody) {
   begin("T", {"a"}, true);
   service_.add_object("T", "R", now_);
@@ -200,9 +337,29 @@ TEST_F(Service, DS_15_AChunkThatNeverComesIsWaitedForAMinute) {
   service_.settle("T", now_ + 60);
   EXPECT_EQ(actions().back(), "release R");
   EXPECT_EQ(service_.sizes().settling, 1u);  // the id stays taken while the chunk is out
+  service_.settle("T", now_ + 60);
+  service_.on_monitor(now_ + 60);
+  EXPECT_THAT(actions(), IsEmpty());
+  EXPECT_EQ(service_.deadline(), std::nextafter(now_ + 60 + 1800, 1e9));  // that of its receipt
   service_.served(stuck.ticket, {What::kData, 10, {}}, true, now_ + 61);
   EXPECT_EQ(service_.sizes().settling, 0u);
   EXPECT_THAT(actions(), IsEmpty());
+}
+
+// Its object is released by then, and its outcome known.
+TEST_F(Service, DS_15_WhatIsProducedAfterTheSettlementChangesNothing) {
+  for (const bool confirms : {false, true}) {
+    const std::string id = confirms ? "T1" : "T0";
+    begin(id, {"a"}, true);
+    service_.add_object(id, "R", now_);
+    const auto stuck = service_.pull("R", "a", now_);
+    service_.remove(id, now_);
+    service_.settle(id, now_ + 60);
+    actions();
+    service_.served(stuck.ticket, {What::kEof, 0, {}}, confirms, now_ + 61);
+    EXPECT_THAT(actions(), IsEmpty());
+    EXPECT_EQ(service_.outcome(id, now_ + 61)->reason, "deleted");
+  }
 }
 
 TEST_F(Service, DS_17_AllThatSucceededIsCompletedHoweverItEnded) {
@@ -223,6 +380,58 @@ TEST_F(Service, DS_19_DS_20_AShutdownResolvesWaitersAndRecordsNothing) {
   service_.settle("T", now_);
   EXPECT_EQ(service_.outcome("T", now_), std::nullopt);
   EXPECT_TRUE(service_.waiter("unknown")->done);
+}
+
+TEST_F(Service, DS_19_WaitersHearTheOutcomeWhenItIsRecordedAndLater) {
+  begin("T");
+  const auto early = service_.waiter("T");
+  service_.remove("T", now_);
+  EXPECT_FALSE(early->done);
+  service_.settle("T", now_);
+  for (const auto &waiter : {early, service_.waiter("T")}) {
+    EXPECT_TRUE(waiter->done);
+    EXPECT_EQ(waiter->outcome->reason, "deleted");
+  }
+}
+
+TEST_F(Service, DS_19_AnOutcomeIsForgottenAfterItsTimeAndItsIdMayComeAgain) {
+  begin("T");
+  service_.remove("T", now_);
+  service_.settle("T", now_);
+  EXPECT_TRUE(service_.outcome("T", now_ + 1800));
+  EXPECT_FALSE(service_.outcome("T", std::nextafter(now_ + 1800, 1e9)));
+  now_ += 1801;
+  begin("T");
+  service_.remove("T", now_);
+  service_.settle("T", now_);
+  service_.on_monitor(now_);  // the end of the first is not the end of the second
+  EXPECT_EQ(service_.sizes().receipts, 1u);
+  service_.on_monitor(*service_.deadline());
+  EXPECT_EQ(service_.sizes().receipts, 0u);
+  EXPECT_EQ(service_.deadline(), std::nullopt);
+}
+
+TEST_F(Service, DS_13_ATombstoneLivesItsTimeFromTheLastEndOfItsRef) {
+  const auto finish = [&](const std::string &id) {
+    begin(id);
+    service_.add_object(id, "R", now_);
+    EXPECT_EQ(service_.sizes().tombstones, 0u);  // it is a live ref again
+    pull("R", "a", What::kEof, false);
+    service_.retire_finished(id, now_);
+    service_.settle(id, now_);
+  };
+  finish("T1");
+  EXPECT_EQ(service_.deadline(), std::nextafter(now_ + 1800, 1e9));
+  now_ += 1000;
+  finish("T2");
+  service_.on_monitor(now_ + 801);
+  EXPECT_EQ(service_.sizes().tombstones, 1u);
+  now_ += 1800;
+  EXPECT_EQ(pull("R", "a", What::kData).served, DownloadService::Served::kEof);
+  now_ = std::nextafter(now_, 1e9);
+  EXPECT_EQ(pull("R", "a", What::kData).code, DownloadService::Code::kInvalidRequest);
+  service_.on_monitor(now_);
+  EXPECT_EQ(service_.sizes().tombstones, 0u);
 }
 
 TEST_F(Service, W_26_TablesAreBoundedByCount) {
@@ -249,6 +458,58 @@ TEST_F(Service, W_31_AnOlderTransactionLeavesARefThatWasTakenOver) {
   service_.add_object("new", "R", now_);
   service_.remove("old", now_);
   EXPECT_EQ(pull("R", "a", What::kData).served, DownloadService::Served::kData);
+}
+
+TEST_F(Service, W_31_NeitherDoesItTouchTheTombstoneOfTheNewer) {
+  begin("old");
+  service_.add_object("old", "R", now_);
+  begin("new");
+  service_.add_object("new", "R", now_);
+  pull("R", "a", What::kEof, false);
+  service_.retire_finished("new", now_);
+  service_.remove("old", now_);
+  EXPECT_EQ(pull("R", "a", What::kData).served, DownloadService::Served::kEof);
+}
+
+TEST(TransferOutcome, DS_17_WithoutReceiversOrObjectsNothingWasDelivered) {
+  TransferOutcome outcome;
+  judge(&outcome);
+  EXPECT_EQ(outcome.reason, "unknown_receiver_count");
+  EXPECT_FALSE(outcome.quorum_met());
+  outcome.receiver_count = 2;
+  judge(&outcome);
+  EXPECT_EQ(outcome.reason, "no_objects");
+  outcome.min_receivers = 1;
+  EXPECT_FALSE(outcome.quorum_met());
+}
+
+TEST(TransferOutcome, DS_17_WhoeverTheyAreAsManyAsSaidHaveToSucceed) {
+  TransferOutcome outcome;
+  outcome.receiver_count = 2;
+  outcome.refs = {{"x", {{"a", DownloadStatus::kSuccess}}}};
+  judge(&outcome);
+  EXPECT_EQ(outcome.reason, "receiver_failed");
+  outcome.refs[0].receivers["b"] = DownloadStatus::kFailed;
+  judge(&outcome);
+  EXPECT_EQ(outcome.reason, "receiver_failed");
+  outcome.refs[0].receivers["b"] = DownloadStatus::kSuccess;
+  judge(&outcome);
+  EXPECT_EQ(outcome.reason, "all_receivers_succeeded");
+}
+
+TEST(TransferOutcome, DS_17_AReceiverCountsForTheQuorumWhenItHasEveryObject) {
+  TransferOutcome outcome;
+  outcome.receiver_count = 2;
+  outcome.min_receivers = 1;
+  outcome.refs = {{"x", {{"a", DownloadStatus::kSuccess}, {"b", DownloadStatus::kFailed}}},
+                  {"y", {{"a", DownloadStatus::kFailed}, {"b", DownloadStatus::kSuccess}}}};
+  judge(&outcome);
+  EXPECT_EQ(outcome.reason, "receiver_failed");
+  EXPECT_FALSE(outcome.quorum_met());
+  outcome.refs[1].receivers["a"] = DownloadStatus::kSuccess;
+  EXPECT_TRUE(outcome.quorum_met());
+  outcome.min_receivers = 2;
+  EXPECT_FALSE(outcome.quorum_met());
 }
 
 TEST_F(Service, EverySequenceOfRequestsEndsInOneOutcomeEach) {

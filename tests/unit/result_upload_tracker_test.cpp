@@ -31,7 +31,7 @@ TEST(ResultUploadTracker, RUT_04_AnUnknownTransactionIsFoundByItsRefUnlessThereA
   tracker.register_pairs("a", {{"ref", {}}}, 0);
   EXPECT_EQ(*tracker.resolve("wrong", "ref", {}).transaction, "a");
   tracker.register_pairs("b", {{"ref", {}}}, 0);
-  EXPECT_EQ(tracker.resolve({}, "ref", {}).transaction, nullptr);
+  EXPECT_EQ(tracker.resolve({}, "ref", {}).transaction, std::nullopt);
   EXPECT_TRUE(tracker.resolve({}, "ref", {}).ambiguous);
   EXPECT_EQ(*tracker.resolve("b", "ref", {}).transaction, "b");
 }
@@ -77,6 +77,8 @@ TEST(ResultUploadTracker, RUT_10_AFailureIsNotHiddenByWhatIsComplete) {
   EXPECT_EQ(decision.cause, Cause::kTransferFailed);
   EXPECT_TRUE(tracker.decide(true, "FINISHED", 1).success);
   EXPECT_EQ(tracker.decide(true, {}, 1).reason, "download transaction ended with status=None");
+  EXPECT_EQ(tracker.decide(true, "finishe1", 1).cause, Cause::kOwnerEnded);
+  EXPECT_EQ(tracker.decide(true, "finished ", 1).cause, Cause::kOwnerEnded);
 }
 
 TEST(ResultUploadTracker, RUT_10_TheFirstRegisteredStalledPairIsNamed) {
@@ -104,6 +106,8 @@ TEST(ResultUploadTracker, RUT_10_TheGraceBeginsWhenSuccessIsSeenAndLastsHalfAMin
 
 TEST(ResultUploadTracker, RUT_12_WithoutPairsNothingEverEnds) {
   ResultUploadTracker tracker(10);
+  EXPECT_EQ(tracker.deadline(), std::nullopt);
+  EXPECT_EQ(tracker.grace_remaining(1), std::nullopt);
   EXPECT_FALSE(tracker.decide(false, {}, 1e9).done);
   EXPECT_FALSE(tracker.mark_abandoned(1e9));
   EXPECT_FALSE(tracker.all_succeeded());
@@ -118,6 +122,36 @@ TEST(ResultUploadTracker, RUT_14_AbandoningTwiceIsHarmless) {
   ASSERT_EQ(tracker.bound().size(), 2u);
   EXPECT_EQ(tracker.bound()[0]->record->sequence, 2);
   EXPECT_EQ(tracker.bound()[1]->record->last_progress, 2);
+}
+
+// RUT-07 again: the record of the one pair has the name that the abandon would give to that of the other.
+TEST(ResultUploadTracker, RUT_14_AnAbandonedPairMayShareARecordThatIsOver) {
+  for (const TransferState end : {TransferState::kCompleted, TransferState::kFailed, TransferState::kActive}) {
+    ResultUploadTracker tracker(10);
+    tracker.register_pairs("b", {{"ref", {}}}, 0);
+    tracker.register_pairs("a", {{"ref", {}}}, 0);
+    auto progress = event("ref", 1, end);
+    progress.transaction = "a";
+    progress.job = "b";
+    tracker.update(progress, 1);
+    EXPECT_FALSE(tracker.mark_abandoned(2));
+    ASSERT_EQ(tracker.bound().size(), 2u);
+    EXPECT_EQ(tracker.bound()[0]->record, tracker.bound()[1]->record);
+    EXPECT_EQ(tracker.all_succeeded(), end == TransferState::kCompleted);
+    if (end != TransferState::kCompleted) {
+      EXPECT_EQ(tracker.decide(false, {}, 3).cause, Cause::kTransferFailed);
+    }
+    EXPECT_EQ(tracker.deadline(), std::nullopt);  // nothing left to watch
+  }
+}
+
+TEST(ResultUploadTracker, RUT_14_WhatIsDeliveredCannotBeAbandoned) {
+  ResultUploadTracker tracker(10);
+  tracker.register_pairs("tx", {{"a", {}}}, 0);
+  tracker.update(event("a", 1, TransferState::kCompleted), 1);
+  EXPECT_EQ(tracker.deadline(), std::nullopt);  // nobody has looked yet
+  EXPECT_TRUE(tracker.mark_abandoned(2));
+  EXPECT_EQ(tracker.bound().front()->record->sequence, 1);
 }
 
 // The rules word for word, with a look at every pair for every answer.

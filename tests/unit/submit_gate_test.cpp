@@ -98,6 +98,49 @@ TEST_F(Gate, AG_26_AFailedSendDeletesItsTransactions) {
                                      "failed: the peer did not accept the result"));
 }
 
+TEST_F(Gate, AG_25_OnlyTheSendUnderWayCreatesTransactions) {
+  const SubmitGate::Transaction transaction{"tx", {{"ref", {}}}, 100};
+  gate_.on_transaction(transaction);
+  EXPECT_EQ(gate_.on_progress(progress(1), 100).reason, "not_tracked");
+  gate_.on_completed("finished", 100);
+  gate_.begin();
+  gate_.begin();
+  EXPECT_EQ(gate_.on_progress(progress(1), 100).reason, "unexpected_pair");
+  EXPECT_THAT(actions(), ElementsAre("watch progress", "send with ttl"));
+  gate_.on_sent(Sent::kAccepted, false, {transaction}, 101);
+  EXPECT_THAT(actions(), ElementsAre("unwatch", "delivered"));
+
+  SubmitGate::Options plain = options();
+  plain.gated = false;
+  restart(plain);
+  gate_.begin();
+  gate_.on_transaction(transaction);
+  EXPECT_EQ(gate_.tracker(), nullptr);
+  EXPECT_EQ(gate_.on_progress(progress(1), 100).reason, "not_tracked");
+  gate_.on_sent(Sent::kRefused, true, {transaction}, 101);
+  EXPECT_THAT(actions(), ElementsAre("send", "clean up", "failed: the peer did not accept the result"));
+}
+
+TEST_F(Gate, AG_25_AReportedTransactionIsWaitedForWhateverTheSendSays) {
+  gate_.begin();
+  gate_.on_transaction({"tx", {{"ref", {}}}, 100});
+  gate_.on_transaction({"tx", {{"other", {}}}, 100});
+  gate_.on_sent(Sent::kAccepted, false, {{"unused", {}, 100}}, 101);
+  EXPECT_FALSE(gate_.finished());
+  gate_.on_completed("timeout", 102);
+  EXPECT_THAT(actions(), ElementsAre("watch progress", "send with ttl", "unwatch", "delete tx", "clean up",
+                                     "failed: download transaction ended with status=timeout"));
+}
+
+TEST_F(Gate, AG_26_AFailedSendLeavesWhatWasDeliveredAlone) {
+  gate_.begin();
+  gate_.on_transaction({"tx", {{"ref", {}}}, 100});
+  gate_.on_progress(progress(1, TransferState::kCompleted), 101);
+  gate_.on_sent(Sent::kRaised, true, {}, 102);
+  EXPECT_THAT(actions(), ElementsAre("watch progress", "send with ttl", "unwatch", "clean up",
+                                     "failed: the peer did not accept the result"));
+}
+
 TEST_F(Gate, AG_27_MetricsOnlyReturnAtOnce) {
   gate_.begin();
   gate_.on_sent(Sent::kAccepted, false, {}, 101);
@@ -176,6 +219,29 @@ TEST_F(Gate, ASendThatEndsInTheLastGraceIsDecidedByWhatItBrought) {
   EXPECT_EQ(actions().back(), "delivered: download_complete_cb");
 }
 
+TEST_F(Gate, AG_29_WithoutTrackingAnEndBeforeTheSendReturnsIsNotMissed) {
+  SubmitGate::Options untracked = options();
+  untracked.idle_timeout.reset();
+  restart(untracked);
+  gate_.begin();
+  gate_.on_completed("deleted", 100);
+  gate_.on_sent(Sent::kAccepted, true, {}, 101);
+  EXPECT_THAT(actions(), ElementsAre("watch", "send with ttl", "unwatch", "delivered"));
+  EXPECT_EQ(gate_.deadline(), std::nullopt);
+}
+
+// A transaction without pairs is never over by itself (RUT-12).
+TEST_F(Gate, AG_30_WithoutPairsOnlyTheCompletionOrAnAbandonEndsTheWait) {
+  gate_.begin();
+  gate_.on_sent(Sent::kAccepted, true, {{"tx", {}, 100}}, 100);
+  EXPECT_EQ(gate_.deadline(), std::nullopt);
+  gate_.on_time(1e9);
+  EXPECT_FALSE(gate_.finished());
+  gate_.on_abandon(Abandon::kAgentStopped, 1e9);
+  gate_.on_time(1e9 + 0.5);
+  EXPECT_EQ(actions().back(), "failed: the agent was stopped during the upload");
+}
+
 TEST_F(Gate, AG_30_WaitsToTheDeadlineAndNotOnePollMore) {
   track();
   EXPECT_EQ(gate_.deadline(), 110);
@@ -208,6 +274,37 @@ TEST_F(Gate, AG_34_AnAbandonIsSeenAtOnceAndEndsAfterTheLastGrace) {
   gate_.on_time(103.5);
   EXPECT_THAT(actions(), ElementsAre("delete tx", "clean up", "failed: the pipe was closed during the upload"));
   EXPECT_EQ(gate_.tracker()->bound().front()->record->state, TransferState::kAborted);
+}
+
+TEST_F(Gate, AG_31_WhatCompletesBeforeTheSubmissionIsNotOfIt) {
+  gate_.on_completed("finished", 99);
+  track();
+  EXPECT_FALSE(gate_.finished());
+}
+
+TEST_F(Gate, AG_32_TheGravestReasonToAbandonIsTheOneThatIsTold) {
+  SubmitGate::Options polled = options();
+  polled.look_interval = 5;
+  restart(polled);
+  track();
+  gate_.on_abandon(Abandon::kPipeClosed, 101);
+  gate_.on_abandon(Abandon::kHandlerStopped, 102);
+  gate_.on_abandon(Abandon::kPipeClosed, 103);
+  EXPECT_EQ(gate_.seen_abandon(), std::nullopt);  // not before the next look
+  gate_.on_time(105);
+  EXPECT_EQ(gate_.seen_abandon(), Abandon::kHandlerStopped);
+  EXPECT_EQ(gate_.deadline(), 105.5);
+  gate_.on_time(105.5);
+  EXPECT_EQ(actions().back(), "failed: the pipe ended during the upload");
+}
+
+TEST_F(Gate, AG_34_WithoutAnIntervalToLookThereIsNoLastGrace) {
+  SubmitGate::Options eager = options();
+  eager.look_interval = 0;
+  restart(eager);
+  gate_.on_abandon(Abandon::kAgentStopped, 99);
+  track();
+  EXPECT_TRUE(gate_.finished());
 }
 
 TEST_F(Gate, AG_34_ACompletionWinsOverAnAbandonUntilTheGraceIsOver) {
@@ -262,7 +359,7 @@ TEST_F(Gate, NothingFollowsTheEnd) {
   gate_.on_completed("finished", 101);
   actions();
   gate_.on_completed("deleted", 102);
-  gate_.on_progress(progress(1, TransferState::kFailed), 102);
+  EXPECT_FALSE(gate_.on_progress(progress(1, TransferState::kFailed), 102).accepted);
   gate_.on_abandon(Abandon::kAgentStopped, 102);
   gate_.on_time(1e9);
   EXPECT_THAT(actions(), IsEmpty());

@@ -78,6 +78,54 @@ TEST(TransferProgressTracker, TRK_08_TRK_09_WithoutNewBytesOrItemsThereIsNoProgr
   EXPECT_TRUE(tracker.update(kUpload, {3, 100, 1, TransferState::kActive, {}}, 3).progressed);
 }
 
+TEST(TransferProgressTracker, TRK_08_KnownItemsAreKeptAndMayStayTheSame) {
+  TransferProgressTracker tracker(10);
+  tracker.update(kUpload, {1, 0, 3, TransferState::kActive, {}}, 1);
+  EXPECT_EQ(tracker.update(kUpload, counters(2, 0), 2).record->items, 3);
+  EXPECT_TRUE(tracker.update(kUpload, {3, 0, 3, TransferState::kActive, {}}, 3).accepted);
+  EXPECT_EQ(tracker.update(kUpload, {4, 0, 2, TransferState::kActive, {}}, 4).reason, "items_regressed");
+}
+
+TEST(TransferProgressTracker, TRK_10_OnlyProgressAndTheEndMoveTheTime) {
+  TransferProgressTracker tracker(10);
+  tracker.update(kUpload, counters(1, 1), 1);
+  EXPECT_EQ(tracker.update(kUpload, counters(2, 1), 2).record->last_progress, 1);
+  EXPECT_EQ(tracker.update(kUpload, counters(3, 1, TransferState::kCompleted), 3).record->last_progress, 3);
+}
+
+TEST(TransferProgressTracker, TRK_11_TheFirstKindThatSaysAnythingStays) {
+  TransferProgressTracker tracker(10);
+  const auto kind_after = [&](int64_t sequence, std::optional<std::string_view> kind) {
+    return tracker.update(kUpload, {sequence, 0, {}, TransferState::kActive, kind}, 0).record->kind;
+  };
+  EXPECT_EQ(kind_after(1, ""), "");
+  EXPECT_EQ(kind_after(2, {}), "");
+  EXPECT_EQ(kind_after(3, "first"), "first");
+  EXPECT_EQ(kind_after(4, "second"), "first");
+}
+
+TEST(TransferProgressTracker, TRK_14_FiltersNarrowAndKeepTheOrder) {
+  TransferProgressTracker tracker(10);
+  const TransferDirection up = TransferDirection::kResultUpload, down = TransferDirection::kTaskPayloadDownload;
+  tracker.update({"j", "t", "1", up, "a"}, counters(1, 1), 0);
+  tracker.update({"j", "t", "2", up, {}}, counters(1, 1), 5);
+  tracker.update({"j", "u", "3", down, "a"}, counters(1, 1), 0);
+  tracker.update({"k", "t", "4", up, "a"}, counters(1, 1, TransferState::kFailed), 0);
+  using Filter = TransferProgressTracker::Filter;
+  const auto found = [&](const Filter &filter) {
+    std::string refs;
+    for (const TransferRecord *record : tracker.records(filter)) refs += record->transfer;
+    return refs;
+  };
+  EXPECT_EQ(found({}), "1234");
+  EXPECT_EQ(found({"j", {}, {}, {}}), "123");
+  EXPECT_EQ(found({{}, "t", up, {}}), "124");
+  EXPECT_EQ(found(Filter{{}, {}, {}, std::optional<std::string_view>("a")}), "14");
+  EXPECT_EQ(found(Filter{{}, {}, {}, std::optional<std::string_view>()}), "23");
+  EXPECT_EQ(found(Filter{{}, {}, down, std::optional<std::string_view>("a")}), "3");
+  EXPECT_EQ(tracker.stalled_records({}, 10).size(), 2u);  // neither the later one nor the one that is over
+}
+
 TEST(TransferProgressTracker, TRK_10_ProgressNeverMovesBackInTime) {
   TransferProgressTracker tracker(10);
   tracker.update(kUpload, counters(1, 1), 5);
@@ -98,6 +146,12 @@ TEST(TransferProgressTracker, TRK_15_AtTheEndOfTheNumbersThereIsNoNextSequence) 
   TransferProgressTracker tracker(10);
   tracker.update(kUpload, counters(std::numeric_limits<int64_t>::max(), 1), 0);
   EXPECT_EQ(tracker.mark_terminal(kUpload, TransferState::kAborted, {}, 1).reason, "stale_sequence");
+  TransferKey other = kUpload;
+  other.transfer = "other";
+  tracker.update(other, counters(4, 9), 0);
+  const auto ended = tracker.mark_terminal(other, TransferState::kAborted, {}, 1);
+  EXPECT_EQ(ended.record->sequence, 5);
+  EXPECT_EQ(ended.record->bytes, 9);
   EXPECT_THROW(tracker.mark_terminal(kUpload, TransferState::kActive, {}, 1), Failure);
 }
 
@@ -109,6 +163,13 @@ TEST(TransferProgressTracker, TRK_16_ARemovedKeyStartsAfresh) {
   EXPECT_TRUE(tracker.update(kUpload, counters(1, 1), 1).accepted);
   EXPECT_TRUE(tracker.remove(kUpload));
   EXPECT_FALSE(tracker.remove(kUpload));
+  tracker.update(kUpload, counters(1, 1), 5);
+  EXPECT_EQ(tracker.prune(std::nextafter(5.0, 0.0), true, {}), 0u);
+  EXPECT_EQ(tracker.prune(5, false, {}), 0u);
+  EXPECT_EQ(tracker.prune(5, true, {}), 1u);
+  tracker.update(kUpload, counters(1, 1), 5);
+  tracker.clear();
+  EXPECT_EQ(tracker.find(kUpload), nullptr);
 }
 
 TEST(StreamingTimeouts, TRK_17_SilenceGrowsWithAGivenIdleTimeout) {

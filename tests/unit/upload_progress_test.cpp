@@ -38,6 +38,28 @@ TEST(UploadProgress, AG_42_WhatIsNoNumberIsUnusable) {
     UploadProgress progress;
     EXPECT_EQ(read_upload_progress(map, &progress), ProgressReading::kUnusable) << value_to_json(bad);
   }
+  for (const char *name : {"bytes_done", "items_done"}) {
+    Map map = event();
+    map.set(name, "many");
+    UploadProgress progress;
+    EXPECT_EQ(read_upload_progress(map, &progress), ProgressReading::kUnusable) << name;
+  }
+}
+
+TEST(UploadProgress, AG_42_IdsMayBeNumbersAndWhatIsNoIdIsNone) {
+  Map map = event();
+  map.set("tx_id", int64_t{12});
+  map.set("receiver_id", 1.5);
+  map.set("job_id", "job");
+  map.set("task_id", Value());
+  map.set("timestamp", 2.5);
+  UploadProgress progress;
+  EXPECT_EQ(read_upload_progress(map, &progress), ProgressReading::kUpload);
+  EXPECT_EQ(progress.transaction, "12");
+  EXPECT_EQ(progress.receiver, std::nullopt);
+  EXPECT_EQ(progress.job, "job");
+  EXPECT_EQ(progress.task, std::nullopt);
+  EXPECT_EQ(progress.time, 2.5);
 }
 
 TEST(UploadProgress, AG_42_OtherDirectionsAreNoneOfOurBusiness) {
