@@ -23,8 +23,8 @@ bool has_answer(const Message &message) {
 
 PipeHandler::PipeHandler(const Options &options, const Limits &limits) : options_(options), limits_(limits) {
   if (options_.heartbeat_interval <= Duration::zero()) {
-    throw Failure(FLARE_INVALID_ARGUMENT,
-                  "heartbeat_interval is " + duration_text(options_.heartbeat_interval) + "; it must be greater than 0");
+    throw Failure(FLARE_INVALID_ARGUMENT, "heartbeat_interval is " + duration_text(options_.heartbeat_interval) +
+                                              "; it must be greater than 0");
   }
   if (options_.heartbeat_timeout && *options_.heartbeat_timeout <= options_.heartbeat_interval) {
     throw Failure(FLARE_INVALID_ARGUMENT, "heartbeat_timeout is " + duration_text(*options_.heartbeat_timeout) +
