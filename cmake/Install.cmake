@@ -5,6 +5,9 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/flare_agent)
 install(FILES include/flare_agent.h include/flare_agent.hpp include/flare_exchanger.h
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
+# NVFlare's side of a site; jobs carry a copy of it.
+install(FILES integrations/nvflare/agent_executor.py DESTINATION ${CMAKE_INSTALL_DATADIR}/flare_agent/nvflare)
+
 # Two sets of targets, as the static library needs libzmq's development files and the shared one does not.
 install(TARGETS flare_agent EXPORT flare_agent)
 install(TARGETS flare_agent_static EXPORT flare_agent_static)

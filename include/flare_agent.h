@@ -489,8 +489,11 @@ FLARE_API void flare_result_free(flare_result *result) FLARE_NOEXCEPT;
 FLARE_API flare_shareable *flare_result_shareable(flare_result *result) FLARE_NOEXCEPT;
 
 /** Starts sending and returns. Once per result (AG-13, AG-15); the next task may then be taken while the upload
- *  runs. FLARE_INVALID_STATE: already submitted. FLARE_ABORTED: nobody wants it any more. FLARE_ENDED,
- *  FLARE_STOPPED, FLARE_PEER_GONE and the like: the session is over. */
+ *  runs. A model that answers a training task must fit the task's (option check_results) and is sent as the option
+ *  params_transfer_type says. FLARE_INVALID_ARGUMENT names the tensors that do not fit or have no difference: correct
+ *  the result and submit it again, or fail the task with "EXECUTION_RESULT_ERROR". FLARE_INVALID_STATE: already
+ *  submitted. FLARE_ABORTED: nobody wants it any more. FLARE_ENDED, FLARE_STOPPED, FLARE_PEER_GONE and the like: the
+ *  session is over. */
 FLARE_API FLARE_MUST_USE flare_status flare_result_submit(flare_result *result, flare_error **error) FLARE_NOEXCEPT;
 
 /** What a wait waits for. */

@@ -101,7 +101,8 @@ FLARE_API void flare_request_abort(flare_request *request) FLARE_NOEXCEPT;
 /* ---- Reply: the result of a task ------------------------------------------------------------------------- */
 
 FLARE_API void flare_reply_free(flare_reply *reply) FLARE_NOEXCEPT;
-/** What the result carries. Read-only, valid until flare_reply_free(). NULL for NULL. */
+/** What the result carries. Read-only, valid until flare_reply_free(). NULL for NULL. Whoever has the only handle of a
+ *  result may write to the elements of its tensors in place. */
 FLARE_API const flare_shareable *flare_reply_shareable(const flare_reply *reply) FLARE_NOEXCEPT;
 
 /** Tells the trainer how far a declared receiver (not the first) is that fetches the result from here: `bytes` of all

@@ -362,13 +362,6 @@ def fill(library: Library, shareable: ctypes.c_void_p, task: Task) -> None:
 
 # The library's own; NVFlare's ClientRunner sets task name, id and cookies of a result itself.
 _LIBRARY_HEADERS = ("job_id", "site_name", "attempt", "reason")
-# A result says about which model and round it is: what the trainer does not say is taken from the task.
-_RETURNED_HEADERS = (
-    AppConstants.CURRENT_ROUND,
-    AppConstants.NUM_ROUNDS,
-    AppConstants.VALIDATE_TYPE,
-    AppConstants.MODEL_OWNER,
-)
 
 
 class Result(NamedTuple):
@@ -398,73 +391,13 @@ def to_result(reply: Reply, task: Task) -> Result:
     return Result(reply.kind, reply.return_code, reason, data, own, reply.section(META))
 
 
-def at(data: Mapping, path: tuple) -> Any:
-    """The entry of nested dicts, or None."""
-    for part in path:
-        if not isinstance(data, dict) or part not in data:
-            return None
-        data = data[part]
-    return data
-
-
-def problems(result: Result, task: Task) -> List[str]:
-    """What of a trained model does not fit the model of its task, by name; empty when all is well."""
-    if not task.tensors:
-        return []
-    if result.kind not in WEIGHT_KINDS:
-        return [f"the trainer sent {result.kind or 'nothing'} and no model"]
-    found = []
-    for name, expected in task.tensors.items():
-        array = at(result.data, task.paths[name])
-        if not isinstance(array, np.ndarray):
-            found.append(f"tensor '{name}' is missing")
-        elif array.shape != expected.shape:
-            found.append(f"tensor '{name}' has the shape {list(array.shape)}, not {list(expected.shape)}")
-        elif not _is_finite(array):
-            bad = int(array.size - np.count_nonzero(np.isfinite(array)))
-            found.append(f"tensor '{name}' has {bad} of {array.size} elements that are NaN or infinite")
-    return found
-
-
-def _is_finite(array: np.ndarray) -> bool:
-    if array.dtype.kind not in "fc" and array.dtype.name != "bfloat16" or array.size == 0:
-        return True
-    if array.dtype.kind != "f":
-        return bool(np.all(np.isfinite(array)))
-    with np.errstate(invalid="ignore"):
-        return bool(np.isfinite(array.min()) and np.isfinite(array.max()))  # NaN spreads, and no memory is needed
-
-
-def subtract_model(result: Result, task: Task) -> Result:
-    """The same result as differences from the task's model, computed in place."""
-    if more := _count_arrays(result.data) - sum(at(result.data, path) is not None for path in task.paths.values()):
-        raise FlareError(f"{more} tensors of the result are not in the task's model: they have no difference")
-    for name, base in task.tensors.items():
-        array = at(result.data, task.paths[name])
-        if array is None:
-            continue
-        if base.dtype.kind == "b":
-            raise FlareError(f"tensor '{name}' is of bool, which has no difference: use params_transfer_type FULL")
-        difference = np.subtract(array, base, out=array if array.dtype == base.dtype else None)
-        place = at(result.data, task.paths[name][:-1])
-        place[task.paths[name][-1]] = difference
-    return result._replace(kind=DataKind.WEIGHT_DIFF.value)
-
-
-def _count_arrays(data: Any) -> int:
-    if isinstance(data, dict):
-        return sum(_count_arrays(value) for value in data.values())
-    return int(isinstance(data, np.ndarray))
-
-
-def to_shareable(result: Result, task: Task) -> Shareable:
+def to_shareable(result: Result) -> Shareable:
     if result.kind:
         shareable = DXO(result.kind, data=result.data, meta=result.meta).to_shareable()
     else:
         shareable = make_reply(ReturnCode.OK)
         shareable.update(result.data)
-    returned = {name: json.loads(task.headers[name]) for name in _RETURNED_HEADERS if name in task.headers}
-    for name, value in {**returned, **result.headers}.items():
+    for name, value in result.headers.items():
         shareable.set_header(name, value)
     shareable.set_return_code(result.return_code)
     return shareable
@@ -742,6 +675,8 @@ class _Run:
             "train_task_name": executor.train_task_name,
             "evaluate_task_name": executor.evaluate_task_name,
             "submit_model_task_name": executor.submit_model_task_name,
+            "params_transfer_type": executor.params_transfer_type,
+            "check_results": str(executor.check_results).lower(),
             "heartbeat_interval": str(executor.heartbeat_interval),
             "heartbeat_timeout": str(executor.heartbeat_timeout),
             **{name: str(value) for name, value in (executor.options or {}).items()},
@@ -927,15 +862,19 @@ class _Run:
             result = to_result(reply, task)
             if result.return_code != ReturnCode.OK:
                 raise _Refused(result.return_code, f"the trainer answered {result.return_code}: {result.reason}")
-            if task_name == executor.train_task_name and executor.check_results:
-                if found := problems(result, task):
-                    raise FlareError("the result does not fit the model: " + "; ".join(found[:10]))
-            if executor.params_transfer_type == "DIFF" and result.kind == DataKind.WEIGHTS.value:
-                if task_name == executor.train_task_name:
-                    result = subtract_model(result, task)
-            return to_shareable(result, task)
+            if task_name == executor.train_task_name:
+                self._check_kind(result, task)
+            return to_shareable(result)
         except (FlareError, ValueError) as error:
             raise _Refused(ReturnCode.EXECUTION_RESULT_ERROR, str(error)) from error
+
+    def _check_kind(self, result: Result, task: Task) -> None:
+        """Refuses what the trainer's library lets pass: no model at all, and WEIGHTS when the trainer overrode DIFF."""
+        executor = self._executor
+        if executor.check_results and task.tensors and result.kind not in WEIGHT_KINDS:
+            raise FlareError(f"the trainer sent {result.kind or 'nothing'} and no model")
+        if executor.params_transfer_type == "DIFF" and result.kind == DataKind.WEIGHTS.value:
+            raise FlareError("the trainer sent WEIGHTS although params_transfer_type is DIFF: it sets FULL itself")
 
     def _with_last_words(self, reason: str) -> str:
         words = self._trainer.last_words()

@@ -6,6 +6,7 @@
 
 #include "base/failure.h"
 #include "base/text.h"
+#include "model/result_rules.h"
 #include "pipe/open_pipe.h"
 #include "pipe/zmq/frames.h"
 
@@ -264,6 +265,14 @@ Outcome Agent::next_task(int64_t timeout_ms, std::shared_ptr<Task> *task) {
 }
 
 Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<Upload> *upload) {
+  carry_headers(task.data(), &result);
+  if (task.kind() == FLARE_TASK_TRAIN && is_model(result)) {
+    if (settings_.check_results) check_model(task.data(), result);
+    if (settings_.params_transfer_type == "DIFF" && result.kind == kind::kWeights) {
+      subtract_model(task.data(), &result);
+      lent = false;  // the differences are in memory of our own
+    }
+  }
   MessagePtr reply = reply_to(*task.message(), std::move(result));
   // Now: the task is still in hand, and can be answered with less.
   wire::plan(*reply, settings_.limits);

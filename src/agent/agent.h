@@ -82,7 +82,8 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   Outcome next_log_record(int64_t timeout_ms, Log::Record *record);
   int log_fd() const { return log_.unread().get(); }
 
-  // Starts an upload. `lent`: the result refers to memory of the user.
+  // Starts an upload. `lent`: the result refers to memory of the user. Throws Failure when the result does not fit the
+  // model of its task, which is then still in hand.
   Outcome submit(Task &task, Shareable result, bool lent, std::shared_ptr<Upload> *upload);
   Outcome fail(Task &task, const std::string &return_code, const std::string &reason);
   Outcome wait(Upload &upload, flare_level level, int64_t timeout_ms);

@@ -92,7 +92,7 @@ void flare_result_free(flare_result *result) noexcept {
     Upload *upload = upload_of(result);
     if (upload == nullptr) {
       result->task->drop_result();
-    } else if (result->shareable.lent) {
+    } else if (upload->lent()) {
       result->task->agent()->wait(*upload, FLARE_DELIVERED, FLARE_WAIT_FOREVER);
     }
     return FLARE_OK;

@@ -80,6 +80,11 @@ std::string parse_log_level(std::string_view text) {
   refuse("is none of debug, info, warn, error, off");
 }
 
+std::string parse_transfer_type(std::string_view text) {
+  if (text != "FULL" && text != "DIFF") refuse("is neither FULL nor DIFF");
+  return std::string(text);
+}
+
 std::string parse_secret(std::string_view text) {
   if (text.size() > kLongestText) refuse("is longer than " + std::to_string(kLongestText) + " bytes");
   if (!is_utf8(text)) refuse("is not UTF-8");

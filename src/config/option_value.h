@@ -21,6 +21,7 @@ int64_t parse_count(std::string_view text, int64_t least, int64_t most);
 std::optional<int64_t> parse_count_or_unlimited(std::string_view text, int64_t least, int64_t most);
 bool parse_flag(std::string_view text);
 std::string parse_log_level(std::string_view text);
+std::string parse_transfer_type(std::string_view text);
 
 std::string parse_secret(std::string_view text);  // anything that fits
 std::string parse_text(std::string_view text);    // without control characters

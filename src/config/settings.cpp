@@ -105,6 +105,14 @@ constexpr Entry kTable[] = {
      [](std::string_view value, Settings *settings) { settings->evaluate_task_name = parse_name(value); }},
     {{"submit_model_task_name", "submit_model", "The name of the tasks whose kind is FLARE_TASK_SUBMIT_MODEL."},
      [](std::string_view value, Settings *settings) { settings->submit_model_task_name = parse_name(value); }},
+    {{"params_transfer_type", "FULL",
+      "How an agent sends the model that answers a training task: `FULL`, or `DIFF` for its difference from the task's "
+      "model (WEIGHT_DIFF). A trainer that sends WEIGHT_DIFF itself always may."},
+     [](std::string_view value, Settings *settings) { settings->params_transfer_type = parse_transfer_type(value); }},
+    {{"check_results", "true",
+      "Whether an agent refuses a model that answers a training task when a tensor of the task is missing, has another "
+      "shape, or has elements that are NaN or infinite."},
+     [](std::string_view value, Settings *settings) { settings->check_results = parse_flag(value); }},
     {{"metric_queue", "10000", "How many metrics may wait to be sent; beyond it the oldest are dropped and counted."},
      [](std::string_view value, Settings *settings) { settings->metric_queue = parse_count(value, 1, 10'000'000); }},
     {{"allow_insecure", "false",

@@ -38,6 +38,9 @@ struct Settings {
   std::string evaluate_task_name = "validate";
   std::string submit_model_task_name = "submit_model";
 
+  std::string params_transfer_type = "FULL";
+  bool check_results = true;
+
   int64_t metric_queue = 10'000;
   bool allow_insecure = false;
   std::string log_level = "warn";

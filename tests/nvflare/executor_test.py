@@ -153,13 +153,30 @@ class Results(Case):
             "nan": ("tensor 'first'", "1 of 4", "NaN"),
             "short": ("tensor 'first'", "[3]", "[4]"),
             "less": ("tensor 'first' is missing",),
+            "metrics": ("the trainer sent METRICS and no model",),
         }.items():
             with self.subTest(mode), Site(mode) as site:
                 self.assert_failed(site.execute(model), ReturnCode.EXECUTION_RESULT_ERROR, *words)
 
     def test_checks_can_be_left_out(self):
-        with Site("nan", check_results=False) as site:
-            self.assertEqual(site.execute({"w": np.ones(4, np.float32)}).get_return_code(), ReturnCode.OK)
+        for mode in ("nan", "metrics"):
+            with self.subTest(mode), Site(mode, check_results=False) as site:
+                self.assertEqual(site.execute({"w": np.ones(4, np.float32)}).get_return_code(), ReturnCode.OK)
+
+    def test_what_has_no_difference_is_refused_by_name(self):
+        model = {"w": np.ones(4, np.float32)}
+        with Site("more", params_transfer_type="DIFF") as site:
+            reply = site.execute(model)
+            self.assert_failed(reply, ReturnCode.EXECUTION_RESULT_ERROR, "'more' is not in the task's model")
+            self.assertEqual(site.execute(model, name="validate").get_return_code(), ReturnCode.OK)  # it goes on
+        with Site(params_transfer_type="DIFF") as site:
+            reply = site.execute({"flags": np.array([True])})
+            self.assert_failed(reply, ReturnCode.EXECUTION_RESULT_ERROR, "'flags' is of bool", "FULL")
+
+    def test_a_trainer_that_sends_weights_instead_of_differences_is_refused(self):
+        with Site(params_transfer_type="DIFF", options={"params_transfer_type": "FULL"}) as site:
+            reply = site.execute({"w": np.ones(4, np.float32)})
+            self.assert_failed(reply, ReturnCode.EXECUTION_RESULT_ERROR, "the trainer sent WEIGHTS")
 
     def test_a_failure_of_the_trainer_keeps_code_and_reason(self):
         with Site("fail") as site:

@@ -4,6 +4,8 @@
  *   echo     answers every task with the tensors it brought, and logs a metric of each type in use
  *   add      the same with 1 added to every float32 element
  *   nan, short, less    echo, but the first tensor has a NaN, one element less, or is not there
+ *   more     echo with one tensor more
+ *   metrics  echo without the tensors
  *   fail     answers every task with a failure
  *   quit     says why and exits with 3 before it opens an agent
  *   crash    writes a line and aborts in the middle of the first task; with a child that would go on
@@ -42,7 +44,7 @@ static flare_status put(flare_shareable *reply, size_t index, const char *name, 
   size_t count = 1;
   int64_t shorter = 0;
   for (int32_t i = 0; i < tensor.ndim; i++) count *= (size_t)tensor.shape[i];
-  if (index == 0 && is("less")) return FLARE_OK;
+  if ((index == 0 && is("less")) || is("metrics")) return FLARE_OK;
   if (tensor.dtype == FLARE_FLOAT32 && count > 0 && count <= MAX_ELEMENTS) {
     memcpy(elements, tensor.data, count * sizeof *elements);
     for (size_t i = 0; i < count && is("add"); i++) elements[i] += 1;
@@ -55,6 +57,22 @@ static flare_status put(flare_shareable *reply, size_t index, const char *name, 
     tensor.shape = &shorter;
   }
   return flare_shareable_copy_tensor(reply, name, &tensor, error);
+}
+
+/* Tells the peer why its task has no result. */
+static flare_status give_up(flare_task *task, flare_error **error) {
+  const flare_status told = flare_task_fail(task, "EXECUTION_RESULT_ERROR", flare_error_message(*error), NULL);
+  flare_error_free(*error);
+  *error = NULL;
+  return told;
+}
+
+static flare_status put_more(flare_shareable *reply, flare_error **error) {
+  static const float one = 1;
+  flare_tensor scalar = FLARE_TENSOR_INIT;
+  scalar.dtype = FLARE_FLOAT32;
+  scalar.data = &one;
+  return flare_shareable_copy_tensor(reply, "more", &scalar, error);
 }
 
 static flare_status answer(flare_agent *agent, flare_task *task, flare_result *result, flare_error **error) {
@@ -74,6 +92,7 @@ static flare_status answer(flare_agent *agent, flare_task *task, flare_result *r
     status = flare_shareable_tensor_at(model, i, &name, &tensor);
     if (status == FLARE_OK) status = put(reply, i, name, tensor, error);
   }
+  if (status == FLARE_OK && is("more")) status = put_more(reply, error);
   if (status == FLARE_OK) status = flare_shareable_set_metric(reply, "accuracy", 0.5, error);
   if (status == FLARE_OK) status = flare_shareable_set_steps(reply, 7, error);
   if (status == FLARE_OK) status = flare_agent_log_scalar(agent, "loss", 0.25, flare_task_round(task), error);
@@ -99,6 +118,7 @@ int main(int argc, char **argv) {
     status = flare_agent_next_task(agent, FLARE_WAIT_FOREVER, &task, &error);
     if (status == FLARE_OK) status = flare_result_new(task, &result, &error);
     if (status == FLARE_OK) status = answer(agent, task, result, &error);
+    if (status == FLARE_INVALID_ARGUMENT) status = give_up(task, &error); /* the result was refused */
     flare_result_free(result);
     flare_task_free(task);
     if (status == FLARE_OK && is("leave")) break;

@@ -258,7 +258,7 @@ TEST_P(Pair, MetricsComeInOrderAndBeforeTheResult) {
 }
 
 TEST_P(Pair, StatisticsCount) {
-  const auto request = ask(weights(100'000, 1));
+  const auto request = ask(weights(100'000, 1), "", "other");
   ASSERT_EQ(next(), FLARE_OK);
   const auto upload = submit(weights(200'000, 1));
   ASSERT_EQ(agent_->wait(*upload, FLARE_DELIVERED, kLong).status, FLARE_OK);
@@ -280,7 +280,7 @@ class TwoReceivers : public Pair {
   // A result that the exchanger itself has fetched already.
   void submit_and_fetch() {
     request_ = std::make_shared<Request>();
-    request_->task_name = "train";
+    request_->task_name = "other";
     request_->receivers = {"site-1", "server"};
     ASSERT_EQ(exchanger_->send(request_, weights(1, 0), false).status, FLARE_OK);
     ASSERT_EQ(next(), FLARE_OK);

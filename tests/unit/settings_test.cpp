@@ -48,8 +48,8 @@ auto fields(const Settings &s) {
                   s.heartbeat_interval, s.heartbeat_timeout, s.resend_interval, s.max_resends, s.submit_result_timeout,
                   s.streaming_idle_timeout, s.download_complete_timeout, s.peer_read_timeout, s.launch_once,
                   s.reconnect_interval, s.train_task_name, s.evaluate_task_name, s.submit_model_task_name,
-                  s.metric_queue, s.allow_insecure, s.log_level, s.log_file, s.limits.max_tensor_bytes,
-                  s.limits.max_message_bytes);
+                  s.params_transfer_type, s.check_results, s.metric_queue, s.allow_insecure, s.log_level, s.log_file,
+                  s.limits.max_tensor_bytes, s.limits.max_message_bytes);
 }
 constexpr size_t kFields = std::tuple_size_v<decltype(fields(Settings()))>;
 
@@ -65,6 +65,8 @@ TEST(OptionTable, EveryOptionChangesAFieldOfItsOwn) {
                                                      {"metric_queue", "7"},
                                                      {"allow_insecure", "true"},
                                                      {"launch_once", "false"},
+                                                     {"params_transfer_type", "DIFF"},
+                                                     {"check_results", "false"},
                                                      {"log_level", "info"}};
   std::set<std::string> changes;
   for (size_t i = 0; i < option_count(); ++i) {
@@ -176,6 +178,15 @@ TEST(OptionValues, LogLevelsAreSix) {
   }
   EXPECT_THAT(problem_with("log_level", "warning"), HasSubstr("debug, info, warn, error, off"));
   EXPECT_NE(problem_with("log_level", ""), "");
+}
+
+TEST(OptionValues, TransferTypesAreTwo) {
+  for (const char *type : {"FULL", "DIFF"}) {
+    EXPECT_EQ(with("params_transfer_type", type).params_transfer_type, type);
+  }
+  for (const char *value : {"", "diff", "HALF"}) {
+    EXPECT_THAT(problem_with("params_transfer_type", value), HasSubstr("neither FULL nor DIFF"));
+  }
 }
 
 TEST(OptionValues, NamesAreTextOnOneLine) {
