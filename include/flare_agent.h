@@ -452,8 +452,8 @@ enum {
   FLARE_TASK_SUBMIT_MODEL = 3 /**< submit_model_task_name */
 };
 
-/** A task released without a result is answered with a failure that says so, so that the job does not hang.
- *  Releasing it after submit loses nothing. */
+/** A task released without a result is answered with a failure that says so, or why its result was refused by
+ *  flare_result_submit(), so that the job does not hang. Releasing it after submit loses nothing. */
 FLARE_API void flare_task_free(flare_task *task) FLARE_NOEXCEPT;
 FLARE_API flare_task_kind flare_task_get_kind(const flare_task *task) FLARE_NOEXCEPT;
 FLARE_API const char *flare_task_id(const flare_task *task) FLARE_NOEXCEPT;

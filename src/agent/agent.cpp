@@ -265,17 +265,23 @@ Outcome Agent::next_task(int64_t timeout_ms, std::shared_ptr<Task> *task) {
 }
 
 Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<Upload> *upload) {
-  carry_headers(task.data(), &result);
-  if (task.kind() == FLARE_TASK_TRAIN && is_model(result)) {
-    if (settings_.check_results) check_model(task.data(), result);
-    if (settings_.params_transfer_type == "DIFF" && result.kind == kind::kWeights) {
-      subtract_model(task.data(), &result);
-      lent = false;  // the differences are in memory of our own
+  MessagePtr reply;
+  try {  // now: the task is still in hand, and can be answered with something else
+    carry_headers(task.data(), &result);
+    if (task.kind() == FLARE_TASK_TRAIN && is_model(result)) {
+      if (settings_.check_results) check_model(task.data(), result);
+      if (settings_.params_transfer_type == "DIFF" && result.kind == kind::kWeights) {
+        subtract_model(task.data(), &result);
+        lent = false;  // the differences are in memory of our own
+      }
     }
+    reply = reply_to(*task.message(), std::move(result));
+    wire::plan(*reply, settings_.limits);
+  } catch (const Failure &refused) {
+    std::lock_guard lock(mutex_);
+    task.refusal_ = refused.what();
+    throw;
   }
-  MessagePtr reply = reply_to(*task.message(), std::move(result));
-  // Now: the task is still in hand, and can be answered with less.
-  wire::plan(*reply, settings_.limits);
   std::lock_guard lock(mutex_);
   if (auto ended = over()) return *ended;
   if (uploads_.size() >= settings_.limits.max_uploads) {
@@ -303,10 +309,10 @@ void Agent::abandon(const Task &task) {
   if (task.answered_ || !book_.answer(task.id())) return;
   in_hands_.erase(task.id());
   if (!over() && !aborted) {
-    start_upload(
-        *task.message(),
-        reply_to(*task.message(), failure("EXECUTION_EXCEPTION", "the trainer released the task without a result")),
-        false);
+    Shareable answer = task.refusal_.empty()
+                           ? failure("EXECUTION_EXCEPTION", "the trainer released the task without a result")
+                           : failure("EXECUTION_RESULT_ERROR", "the trainer's result was not sent: " + task.refusal_);
+    start_upload(*task.message(), reply_to(*task.message(), std::move(answer)), false);
   }
   refresh();
 }

@@ -57,6 +57,7 @@ class Task {
   std::shared_ptr<std::atomic<bool>> aborted_;  // the agent keeps it to raise it
   std::atomic<bool> has_result_{false};
   std::atomic<bool> answered_{false};  // by this object: the same task may come again in another
+  std::string refusal_;                // why its last result was not sent; guarded by the agent's mutex
 };
 
 class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {

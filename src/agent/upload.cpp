@@ -77,6 +77,8 @@ void Upload::begin(const Settings &settings) {
   gate_->begin();
   transaction_ = sent_ = false;
   failure_.clear();
+  verdict_.reset();
+  given_up_.reset();
   for (ReceiverProgress &receiver : progress_.receivers) receiver = {receiver.name};
   changed();
 }

@@ -105,6 +105,22 @@ static void after_a_refusal_the_task_can_be_failed(void **state) {
   release(request, task, result);
 }
 
+static void a_task_released_after_a_refusal_says_why(void **state) {
+  struct ends *ends = *state;
+  flare_request *request = send_task(ends, "train");
+  flare_task *task = next_task(ends);
+  flare_result *result = new_result(task);
+  assert_ok(flare_shareable_set_kind(flare_result_shareable(result), "WEIGHT_DIFF", ERROR));
+  assert_status(FLARE_INVALID_ARGUMENT, flare_result_finish(result, SOON, ERROR));
+  flare_result_free(result);
+  flare_task_free(task);
+  flare_reply *reply = wait_reply(request);
+  assert_string_equal(flare_shareable_return_code(flare_reply_shareable(reply)), "EXECUTION_RESULT_ERROR");
+  assert_non_null(strstr(flare_shareable_reason(flare_reply_shareable(reply)), "tensor 'w' is missing"));
+  flare_reply_free(reply);
+  flare_request_free(request);
+}
+
 static void only_models_of_training_tasks_are_checked(void **state) {
   static const float odd[] = {INFINITY};
   static const char *const names[] = {"validate", "submit_model", "other"};
@@ -226,6 +242,7 @@ int main(void) {
       OVER_BOTH(a_result_carries_the_headers_of_its_task_back),
       OVER_BOTH(a_model_that_does_not_fit_is_refused_and_can_be_corrected),
       OVER_MEMORY(after_a_refusal_the_task_can_be_failed),
+      OVER_MEMORY(a_task_released_after_a_refusal_says_why),
       OVER_MEMORY(only_models_of_training_tasks_are_checked),
       URL_OVER_MEMORY(checks_can_be_left_out),
       URL_OVER_BOTH(a_difference_is_sent_where_it_is_asked_for),
