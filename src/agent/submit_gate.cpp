@@ -78,14 +78,13 @@ void SubmitGate::on_completed(const std::optional<std::string> &status, double n
   if (state_ == State::kNew) return;
   completed_ = true;
   status_ = status;
+  const bool in_last_grace = state_ == State::kLastGrace && sent_;
   if (state_ == State::kTracking) {
     turn(now);
-  } else if (state_ == State::kLastGrace && tracker_ && sent_) {
+  } else if (in_last_grace && tracker_) {
     decide(now);  // it is decided now, one way or the other
     conclude(now);
-  } else if (state_ == State::kLastGrace && sent_) {
-    finish(true, "", ResultUploadTracker::Cause::kNone);
-  } else if (state_ == State::kUntracked) {
+  } else if (in_last_grace || state_ == State::kUntracked) {
     finish(true, "", ResultUploadTracker::Cause::kNone);
   }
 }

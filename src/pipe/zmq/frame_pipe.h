@@ -114,7 +114,7 @@ class FramePipe : public Pipe, private LinkListener {
   std::optional<flare_status> over_;
   std::string over_reason_;
   flare_status ending_ = FLARE_STALLED;  // why messages fail that were not accepted
-  bool words_left_ = false;  // as it was told
+  bool words_left_ = false;              // as it was told
   bool started_ = false;
   bool pumping_ = false;
   bool closed_ = false;
