@@ -319,7 +319,7 @@ void Agent::abandon(const Task &task) {
 
 std::shared_ptr<Upload> Agent::start_upload(const Message &task, MessagePtr reply, bool lent) {
   const std::vector<uint64_t> sizes = wire::plan(*reply, settings_.limits).sizes;
-  const auto upload = std::make_shared<Upload>(std::move(reply), lent, sizes, receiver_ids(task.data), Clock::now());
+  auto upload = std::make_shared<Upload>(std::move(reply), lent, sizes, receiver_ids(task.data), Clock::now());
   uploads_[upload->task_id()] = upload;
   refresh();
   loop_->post([this, upload] { send_reply(upload); });
@@ -372,7 +372,7 @@ Outcome Agent::wait(Upload &upload, flare_level level, int64_t timeout_ms) {
   const bool accepted = level == FLARE_ACCEPTED;
   return wait_for(&mutex_, accepted ? upload.accepted_fd : upload.settled_fd, timeout_ms,
                   [&]() -> std::optional<Outcome> {
-                    if (const auto outcome = accepted ? upload.accepted() : upload.settled()) return outcome;
+                    if (auto outcome = accepted ? upload.accepted() : upload.settled()) return outcome;
                     if (accepted ? stopped_ : upload.wait_over()) {
                       return Outcome{FLARE_STOPPED, "the agent was stopped during the upload"};
                     }
