@@ -14,8 +14,6 @@ namespace flare {
 
 namespace {
 
-constexpr size_t kMaxReceivers = 1024;
-
 flare_task_kind kind_of(const std::string &name, const Settings &settings) {
   if (name == settings.train_task_name) return FLARE_TASK_TRAIN;
   if (name == settings.evaluate_task_name) return FLARE_TASK_VALIDATE;
@@ -131,10 +129,8 @@ void Agent::close() {
     std::lock_guard lock(mutex_);
     if (const MessagePtr task = book_.in_hand(); task && !closed_) {
       book_.answer(task_id_of(*task));
-      start_upload(
-          *task,
-          reply_to(*task, failure("EXECUTION_EXCEPTION", "the trainer closed its agent without answering the task")),
-          false);
+      start_upload(*task, reply_to(*task, failure("EXECUTION_EXCEPTION",
+                                                  "the trainer closed its agent without answering the task")));
     }
     refresh();
   }
@@ -266,6 +262,7 @@ Outcome Agent::next_task(int64_t timeout_ms, std::shared_ptr<Task> *task) {
 
 Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<Upload> *upload) {
   MessagePtr reply;
+  std::vector<uint64_t> sizes;
   try {  // now: the task is still in hand, and can be answered with something else
     carry_headers(task.data(), &result);
     if (task.kind() == FLARE_TASK_TRAIN && is_model(result)) {
@@ -276,7 +273,7 @@ Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<U
       }
     }
     reply = reply_to(*task.message(), std::move(result));
-    wire::plan(*reply, settings_.limits);
+    sizes = wire::plan(*reply, settings_.limits).sizes;
   } catch (const Failure &refused) {
     std::lock_guard lock(mutex_);
     task.refusal_ = refused.what();
@@ -294,7 +291,7 @@ Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<U
   in_hands_.erase(task.id());
   refresh();
   if (aborted) return {FLARE_ABORTED, "task '" + task.id() + "' was aborted by the peer: its result is not wanted"};
-  *upload = start_upload(*task.message(), std::move(reply), lent);
+  *upload = start_upload(*task.message(), std::move(reply), sizes, lent);
   return {};
 }
 
@@ -312,13 +309,13 @@ void Agent::abandon(const Task &task) {
     Shareable answer = task.refusal_.empty()
                            ? failure("EXECUTION_EXCEPTION", "the trainer released the task without a result")
                            : failure("EXECUTION_RESULT_ERROR", "the trainer's result was not sent: " + task.refusal_);
-    start_upload(*task.message(), reply_to(*task.message(), std::move(answer)), false);
+    start_upload(*task.message(), reply_to(*task.message(), std::move(answer)));
   }
   refresh();
 }
 
-std::shared_ptr<Upload> Agent::start_upload(const Message &task, MessagePtr reply, bool lent) {
-  const std::vector<uint64_t> sizes = wire::plan(*reply, settings_.limits).sizes;
+std::shared_ptr<Upload> Agent::start_upload(const Message &task, MessagePtr reply, const std::vector<uint64_t> &sizes,
+                                            bool lent) {
   auto upload = std::make_shared<Upload>(std::move(reply), lent, sizes, receiver_ids(task.data), Clock::now());
   uploads_[upload->task_id()] = upload;
   refresh();
@@ -500,8 +497,8 @@ std::optional<Refusal> Agent::on_offered(const Message &message) {
   std::lock_guard lock(mutex_);
   if (book_.over_status()) return Refusal{"the agent takes no more tasks: " + book_.over_reason()};
   if (book_.full()) return Refusal{"too many tasks are waiting"};
-  if (receiver_ids(message.data).size() > kMaxReceivers) {
-    return Refusal{"more than " + std::to_string(kMaxReceivers) + " receivers of one result", true};
+  if (receiver_ids(message.data).size() > settings_.limits.max_receivers) {
+    return Refusal{"more than " + std::to_string(settings_.limits.max_receivers) + " receivers of one result", true};
   }
   return std::nullopt;
 }

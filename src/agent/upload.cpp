@@ -75,7 +75,7 @@ void Upload::begin(const Settings &settings) {
   options.download_complete_timeout = to_seconds(settings.download_complete_timeout);
   gate_.emplace(options);
   gate_->begin();
-  transaction_ = sent_ = false;
+  transaction_ = false;
   failure_.clear();
   verdict_.reset();
   given_up_.reset();
@@ -100,7 +100,6 @@ void Upload::on_transaction(TimePoint now) {
 void Upload::on_accepted(TimePoint now) {
   if (!accepted_) accepted_ = Outcome{};
   accepted_fd.set(true);
-  sent_ = true;
   if (!gate_) return;
   gate_->on_sent(SubmitGate::Sent::kAccepted, transaction_, {}, seconds(now));
   run_gate(false);
@@ -127,9 +126,8 @@ void Upload::on_progress(const TransferEvent &event, TimePoint now) {
 }
 
 void Upload::on_settled(flare_status status, const std::string &reason, TimePoint now) {
-  if (gate_ && !sent_) {
-    gate_->on_sent(SubmitGate::Sent::kRefused, false, {}, seconds(now));
-  } else if (gate_) {
+  if (gate_) {
+    gate_->on_sent(SubmitGate::Sent::kRefused, false, {}, seconds(now));  // no news once it was accepted
     gate_->on_completed(status == FLARE_OK ? "finished" : "failed", seconds(now));
   }
   run_gate(false);
@@ -141,7 +139,6 @@ void Upload::on_settled(flare_status status, const std::string &reason, TimePoin
 // ---- What else happens -------------------------------------------------------------------------------------------
 
 void Upload::on_stop(TimePoint now) {
-  accepted_fd.set(true);
   if (gate_) {
     gate_->on_abandon(SubmitGate::Abandon::kAgentStopped, seconds(now));
     return run_gate(false);
@@ -174,7 +171,7 @@ void Upload::run_gate(bool by_time) {
     } else if (by_time && !gate_->tracker()) {
       // Upstream calls it delivered when time is up (AG-29). Here the owner knows that it is not.
       given_up_ = verdict_ =
-          Outcome{FLARE_STALLED, "not everything was fetched within " + duration_text(*download_complete_timeout_) +
+          Outcome{FLARE_STALLED, "not everything was fetched within " + duration_text(download_complete_timeout_) +
                                      " (option download_complete_timeout)"};
     }
   }

@@ -93,11 +93,10 @@ class Upload {
   TimePoint submitted_at_;
   std::optional<TimePoint> settled_at_;
   std::optional<Duration> idle_timeout_;
-  std::optional<Duration> download_complete_timeout_;
+  Duration download_complete_timeout_{};
 
   std::optional<SubmitGate> gate_;
   bool transaction_ = false;
-  bool sent_ = false;
   bool wait_over_ = false;
   std::string failure_;  // in the words of a receiver
   std::optional<Outcome> verdict_, given_up_;

@@ -24,6 +24,7 @@ struct Limits {
   size_t metrics_per_batch = 256;
   size_t metric_bytes_per_batch = 1u << 20;  // and so of one metric
   size_t max_transactions = 64;              // live download transactions
+  size_t max_receivers = 1024;               // of one result
   size_t max_outcomes = 1024;                // remembered ends of transactions
   size_t max_tombstones = 65536;             // refs of finished transactions, for receivers that ask again
 };

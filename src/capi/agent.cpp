@@ -16,6 +16,7 @@ using flare::Agent;
 using flare::checked_timeout;
 using flare::Failure;
 using flare::guarded;
+using flare::hand_out;
 using flare::is_usable;
 using flare::Metric;
 using flare::nonempty_text;
@@ -130,12 +131,14 @@ flare_status flare_agent_next_task(flare_agent *agent, int64_t timeout_ms, flare
   return guarded(error, [&] {
     const auto open_agent = agent_of(agent);
     required(task, "task");
-    auto handle = std::make_unique<flare_task>();  // before the task is taken, so that none gets lost
-    Outcome outcome = open_agent->next_task(checked_timeout(timeout_ms), &handle->task);
-    if (outcome.status != FLARE_OK) return outcome;
-    handle->shareable.emplace(std::shared_ptr<const flare::Shareable>(handle->task->message(), &handle->task->data()));
-    *task = handle.release();
-    return outcome;
+    return hand_out(task, [&](flare_task *handle) {
+      Outcome outcome = open_agent->next_task(checked_timeout(timeout_ms), &handle->task);
+      if (outcome.status == FLARE_OK) {
+        handle->shareable.emplace(
+            std::shared_ptr<const flare::Shareable>(handle->task->message(), &handle->task->data()));
+      }
+      return outcome;
+    });
   });
 }
 
@@ -201,10 +204,9 @@ flare_status flare_agent_next_log_record(flare_agent *agent, int64_t timeout_ms,
   return guarded(error, [&] {
     const auto open_agent = agent_of(agent);
     required(record, "record");
-    auto handle = std::make_unique<flare_log_record>();  // before the record is taken, so that none gets lost
-    Outcome outcome = open_agent->next_log_record(checked_timeout(timeout_ms), &handle->record);
-    if (outcome.status == FLARE_OK) *record = handle.release();
-    return outcome;
+    return hand_out(record, [&](flare_log_record *handle) {
+      return open_agent->next_log_record(checked_timeout(timeout_ms), &handle->record);
+    });
   });
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <new>
 #include <string>
 #include <string_view>
@@ -40,6 +41,15 @@ flare_status guarded(flare_error **error, Body &&body) noexcept {
   } catch (...) {
     return report(error, FLARE_INTERNAL, "unknown exception");
   }
+}
+
+// Gives the caller what `next` put into a new handle. That is made first, so that nothing taken gets lost.
+template <typename Handle, typename Next>
+Outcome hand_out(Handle **out, Next next) {
+  auto handle = std::make_unique<Handle>();
+  Outcome outcome = next(handle.get());
+  if (outcome.status == FLARE_OK) *out = handle.release();
+  return outcome;
 }
 
 template <typename Pointer>

@@ -13,6 +13,7 @@ using flare::Draft;
 using flare::Exchanger;
 using flare::Failure;
 using flare::guarded;
+using flare::hand_out;
 using flare::is_usable;
 using flare::MessagePtr;
 using flare::nonempty_text;
@@ -25,8 +26,6 @@ using flare::to_c;
 using flare::usable;
 
 namespace {
-
-constexpr size_t kMaxReceivers = 1024;
 
 // Kept by each call, so that a close in another thread does not take the exchanger away under it.
 std::shared_ptr<Exchanger> exchanger_of(const flare_exchanger *exchanger) {
@@ -193,8 +192,8 @@ flare_status flare_request_add_receiver(flare_request *request, const char *rece
     }
     auto &receivers = request->request->receivers;
     if (std::find(receivers.begin(), receivers.end(), name) != receivers.end()) return FLARE_OK;
-    if (receivers.size() >= kMaxReceivers) {
-      throw Failure(FLARE_TOO_LARGE, std::to_string(kMaxReceivers) + " receivers are declared already");
+    if (receivers.size() >= request->exchanger->settings().limits.max_receivers) {
+      throw Failure(FLARE_TOO_LARGE, std::to_string(receivers.size()) + " receivers are declared already");
     }
     receivers.push_back(name);
     return FLARE_OK;
@@ -272,10 +271,8 @@ flare_status flare_exchanger_next_metric(flare_exchanger *exchanger, int64_t tim
   return guarded(error, [&] {
     const auto owner = exchanger_of(exchanger);
     required(metric, "metric");
-    auto handle = std::make_unique<flare_metric>();  // before the record is taken, so that none gets lost
-    Outcome outcome = owner->next_metric(checked_timeout(timeout_ms), &handle->metric);
-    if (outcome.status == FLARE_OK) *metric = handle.release();
-    return outcome;
+    return hand_out(
+        metric, [&](flare_metric *handle) { return owner->next_metric(checked_timeout(timeout_ms), &handle->metric); });
   });
 }
 

@@ -85,9 +85,8 @@ constexpr Entry kTable[] = {
        settings->download_complete_timeout = parse_duration(value, "the receivers need some: write 1 or more");
      }},
     {{"peer_read_timeout", "60",
-      "Of an exchanger: seconds within which its agent must begin to fetch a task (30 at least, streaming_idle_timeout "
-      "at "
-      "most); `none`: as long as the session lasts."},
+      "Of an exchanger: seconds within which its agent must begin to fetch a task (30 at least, "
+      "streaming_idle_timeout at most); `none`: as long as the session lasts."},
      [](std::string_view value, Settings *settings) {
        settings->peer_read_timeout = parse_duration_or_none(value, "to wait for ever write 'none'");
      }},

@@ -281,23 +281,23 @@ void Exchanger::abort(const std::shared_ptr<Request> &request, const std::string
 }
 
 Outcome Exchanger::report(const Message &reply, const std::string &receiver, int64_t bytes) {
-  {
-    std::lock_guard lock(mutex_);
-    if (closed_) return {FLARE_STOPPED, "the exchanger was closed"};
-  }
-  loop_->post([this, id = reply.id, receiver, bytes] {
-    if (pipe_) pipe_->report(id, receiver, static_cast<uint64_t>(bytes), 0);
+  return tell([id = reply.id, receiver, bytes](FramePipe *pipe) {
+    pipe->report(id, receiver, static_cast<uint64_t>(bytes), 0);
   });
-  return {};
 }
 
 Outcome Exchanger::confirm(const Message &reply, const std::string &receiver, bool success, const std::string &reason) {
+  return tell(
+      [id = reply.id, receiver, success, reason](FramePipe *pipe) { pipe->confirm(id, receiver, success, reason); });
+}
+
+Outcome Exchanger::tell(std::function<void(FramePipe *)> word) {
   {
     std::lock_guard lock(mutex_);
     if (closed_) return {FLARE_STOPPED, "the exchanger was closed"};
   }
-  loop_->post([this, id = reply.id, receiver, success, reason] {
-    if (pipe_) pipe_->confirm(id, receiver, success, reason);
+  loop_->post([this, word = std::move(word)] {
+    if (pipe_) word(pipe_.get());
   });
   return {};
 }

@@ -74,6 +74,7 @@ class Exchanger : private PipeListener {
  private:
   explicit Exchanger(const Resolved &resolved);
   void start();
+  Outcome tell(std::function<void(FramePipe *)> word);  // the agent, from the loop thread
 
   // PipeListener, in the loop thread
   void on_up(const PeerInfo &peer, bool new_peer) override;

@@ -7,13 +7,6 @@ static const flare_value *child_of(const flare_value *value, const char *key) {
   return child;
 }
 
-static const char *header_text(const flare_shareable *shareable, const char *name) {
-  const char *text = NULL;
-  const flare_value *headers = flare_shareable_section(shareable, FLARE_HEADERS);
-  assert_int_equal(flare_value_get_text(child_of(headers, name), &text), FLARE_OK);
-  return text;
-}
-
 static int64_t entry_int(const flare_shareable *shareable, flare_section section, const char *name) {
   int64_t integer = 0;
   assert_int_equal(flare_value_get_int(child_of(flare_shareable_section(shareable, section), name), &integer),
@@ -25,14 +18,6 @@ static int becomes_aborted(const flare_task *task) {
   const int64_t deadline = now_ms() + SOON;
   while (!flare_task_is_aborted(task) && now_ms() < deadline) sleep_ms(5);
   return flare_task_is_aborted(task);
-}
-
-/* Waits for the reply of a request that failed, and gives the reason. */
-static void assert_reply_failed(flare_request *request, const char *code, const char *reason_part) {
-  flare_reply *reply = wait_reply(request);
-  assert_string_equal(flare_shareable_return_code(flare_reply_shareable(reply)), code);
-  assert_non_null(strstr(header_text(flare_reply_shareable(reply), "reason"), reason_part));
-  flare_reply_free(reply);
 }
 
 /* ---- Jobs ---- */

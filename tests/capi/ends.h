@@ -241,6 +241,14 @@ static inline flare_reply *wait_reply(flare_request *request) {
   return reply;
 }
 
+/* Waits for the reply of a request that failed, which says why. */
+static inline void assert_reply_failed(flare_request *request, const char *code, const char *reason_part) {
+  flare_reply *reply = wait_reply(request);
+  assert_string_equal(flare_shareable_return_code(flare_reply_shareable(reply)), code);
+  assert_non_null(strstr(flare_shareable_reason(flare_reply_shareable(reply)), reason_part));
+  flare_reply_free(reply);
+}
+
 static inline int is_readable(int fd) {
   struct pollfd entry = {fd, POLLIN, 0};
   return poll(&entry, 1, 0) == 1 && (entry.revents & POLLIN) != 0;

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "fault_proxy.h"
+#include "process_test.h"
 #include "program.h"
 
 namespace flare_test {
@@ -21,32 +22,29 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
-using Environment = std::map<std::string, std::string>;
 using testing::HasSubstr;
 using testing::StartsWith;
 
 constexpr int64_t kMebibyte = 1 << 20;
 std::string floats(int64_t bytes) { return std::to_string(bytes / 4); }
 
-class Gating : public testing::TestWithParam<std::string> {
+class Gating : public ProcessTest {
  protected:
   void SetUp() override {
-    char folder[] = "/tmp/flare-test-XXXXXX";
-    ASSERT_NE(::mkdtemp(folder), nullptr);
-    folder_ = folder;
-    environment_ = {{"FLARE_AGENT_TOKEN", "secret"},           {"FLARE_AGENT_HEARTBEAT_INTERVAL", "0.2"},
-                    {"FLARE_AGENT_HEARTBEAT_TIMEOUT", "20"},   {"FLARE_AGENT_CLOSE_TIMEOUT", "5"},
-                    {"FLARE_AGENT_CONNECT_TIMEOUT", "20"},     {"FLARE_AGENT_STREAMING_IDLE_TIMEOUT", "5"},
-                    {"FLARE_AGENT_PEER_READ_TIMEOUT", "none"}, {"FLARE_AGENT_LOG_LEVEL", "error"}};
+    ProcessTest::SetUp();
+    environment_.insert({{"FLARE_AGENT_CLOSE_TIMEOUT", "5"},
+                         {"FLARE_AGENT_STREAMING_IDLE_TIMEOUT", "5"},
+                         {"FLARE_AGENT_PEER_READ_TIMEOUT", "none"},
+                         {"FLARE_AGENT_LOG_LEVEL", "error"}});
   }
   void TearDown() override {
     proxy_.reset();
-    std::filesystem::remove_all(folder_);
+    ProcessTest::TearDown();
   }
 
   std::unique_ptr<Program> exchanger(const std::vector<std::string> &arguments, const Environment &more = {}) {
     Environment environment = with(more);
-    environment["FLARE_AGENT_URL"] = GetParam() == "ipc" ? "zmq+ipc://" + folder_ + "/x.sock" : "zmq+tcp://127.0.0.1:*";
+    environment["FLARE_AGENT_URL"] = listen_url();
     auto program = std::make_unique<Program>("process_exchanger", arguments, environment);
     const std::string url = program->wait_line("zmq+");
     EXPECT_NE(url, "") << program->output();
@@ -63,14 +61,24 @@ class Gating : public testing::TestWithParam<std::string> {
     environment["FLARE_AGENT_URL"] = proxy_->url();
     return std::make_unique<Program>(program, arguments, environment);
   }
-  Environment with(const Environment &more) const {
-    Environment all = more;
-    all.insert(environment_.begin(), environment_.end());
-    return all;
+  // The first trainer has just died. Waits until what it had sent has passed, and its end after it: before, its name is
+  // taken.
+  void another_trainer_takes_over(Program *peer) {
+    proxy_->limit(0);
+    ::usleep(500'000);
+    const auto second = trainer();
+    EXPECT_EQ(second->wait_line("task "), "task task-0 attempt 2") << second->output();
+    EXPECT_EQ(second->wait_line("delivered"), "delivered task-0") << second->output();
+    EXPECT_EQ(peer->wait_exit(), 0) << peer->output();
+  }
+  // A result whose delivery the exchanger knows of and the trainer does not.
+  void submit_and_hold_the_word(Program *program, Program *peer) {
+    ASSERT_NE(program->wait_line("task "), "") << program->output();
+    proxy_->hold_after(4 * kMebibyte);
+    program->write_line("submit");
+    ASSERT_NE(peer->wait_line("reply"), "") << peer->output();
   }
 
-  std::string folder_;
-  Environment environment_;
   std::unique_ptr<FaultProxy> proxy_;
 };
 
@@ -128,12 +136,7 @@ TEST_P(Gating, ATrainerThatIsKilledInTheMiddleOfThePullIsReplaced) {
   first->write_line("submit");
   ASSERT_TRUE(proxy_->wait_passed(3 * kMebibyte));
   first->signal(SIGKILL);
-  proxy_->limit(0);
-  ::usleep(500'000);  // until what it had sent has passed, and its end after it: before, its name is taken
-  const auto second = trainer();
-  EXPECT_EQ(second->wait_line("task "), "task task-0 attempt 2") << second->output();
-  EXPECT_EQ(second->wait_line("delivered"), "delivered task-0") << second->output();
-  EXPECT_EQ(peer->wait_exit(), 0) << peer->output();
+  another_trainer_takes_over(peer.get());
 }
 
 TEST_P(Gating, ASigtermDuringTheWaitEndsTheTrainerAndTheTaskGoesToTheNext) {
@@ -144,12 +147,7 @@ TEST_P(Gating, ASigtermDuringTheWaitEndsTheTrainerAndTheTaskGoesToTheNext) {
   ASSERT_TRUE(proxy_->wait_passed(2 * kMebibyte));  // it waits in flare_result_finish()
   first->signal(SIGTERM);
   EXPECT_EQ(first->wait_exit(), 128 + SIGTERM) << "the library handles no signals";
-  proxy_->limit(0);
-  ::usleep(500'000);
-  const auto second = trainer();
-  EXPECT_EQ(second->wait_line("task "), "task task-0 attempt 2") << second->output();
-  EXPECT_EQ(second->wait_line("delivered"), "delivered task-0") << second->output();
-  EXPECT_EQ(peer->wait_exit(), 0) << peer->output();
+  another_trainer_takes_over(peer.get());
 }
 
 TEST_P(Gating, AReceiverThatFailsSaysWhy) {
@@ -181,10 +179,7 @@ TEST_P(Gating, TheSlowerOfTwoReceiversDecides) {
 TEST_P(Gating, ALateConfirmationIsWaitedFor) {
   const auto peer = exchanger({"1", floats(4 * kMebibyte)});
   const auto program = trainer({"--wait-line"});
-  ASSERT_NE(program->wait_line("task "), "") << program->output();
-  proxy_->hold_after(4 * kMebibyte);
-  program->write_line("submit");
-  ASSERT_NE(peer->wait_line("reply"), "") << peer->output();
+  ASSERT_NO_FATAL_FAILURE(submit_and_hold_the_word(program.get(), peer.get()));
   EXPECT_EQ(program->wait_line("delivered", 1s), "") << "nobody has said so";
   proxy_->hold_after(-1);
   EXPECT_EQ(program->wait_line("delivered"), "delivered task-0") << program->output();
@@ -194,10 +189,7 @@ TEST_P(Gating, ALateConfirmationIsWaitedFor) {
 TEST_P(Gating, ALostConfirmationIsSaidAgain) {
   const auto peer = exchanger({"1", floats(4 * kMebibyte)});
   const auto program = trainer({"--wait-line"});
-  ASSERT_NE(program->wait_line("task "), "") << program->output();
-  proxy_->hold_after(4 * kMebibyte);
-  program->write_line("submit");
-  ASSERT_NE(peer->wait_line("reply"), "") << peer->output();
+  ASSERT_NO_FATAL_FAILURE(submit_and_hold_the_word(program.get(), peer.get()));
   ::usleep(100'000);  // until the word is under way
   proxy_->cut();
   proxy_->hold_after(-1);

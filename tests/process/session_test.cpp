@@ -8,29 +8,21 @@
 #include <fstream>
 #include <memory>
 
+#include "process_test.h"
 #include "program.h"
 
 namespace flare_test {
 namespace {
 
 using std::chrono::milliseconds;
-using Environment = std::map<std::string, std::string>;
 
-class Session : public testing::TestWithParam<std::string> {
+class Session : public ProcessTest {
  protected:
   void SetUp() override {
-    char folder[] = "/tmp/flare-test-XXXXXX";
-    ASSERT_NE(::mkdtemp(folder), nullptr);
-    folder_ = folder;
-    environment_ = {
-        {"FLARE_AGENT_TOKEN", "secret"},
-        {"FLARE_AGENT_URL", GetParam() == "ipc" ? "zmq+ipc://" + folder_ + "/x.sock" : "zmq+tcp://127.0.0.1:*"},
-        {"FLARE_AGENT_HEARTBEAT_INTERVAL", "0.2"},
-        {"FLARE_AGENT_HEARTBEAT_TIMEOUT", "20"},
-        {"FLARE_AGENT_CLOSE_TIMEOUT", "2"},
-        {"FLARE_AGENT_CONNECT_TIMEOUT", "20"}};
+    ProcessTest::SetUp();
+    environment_["FLARE_AGENT_URL"] = listen_url();
+    environment_["FLARE_AGENT_CLOSE_TIMEOUT"] = "2";
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   // Starts an exchanger; trainers started later find it, and a second one takes the place of the first.
   std::unique_ptr<Program> exchanger(const std::vector<std::string> &arguments, const Environment &more = {}) {
@@ -42,14 +34,6 @@ class Session : public testing::TestWithParam<std::string> {
   std::unique_ptr<Program> trainer(const std::vector<std::string> &arguments = {}, const Environment &more = {}) {
     return std::make_unique<Program>("process_trainer", arguments, with(more));
   }
-  Environment with(const Environment &more) const {
-    Environment all = more;
-    all.insert(environment_.begin(), environment_.end());
-    return all;
-  }
-
-  std::string folder_;
-  Environment environment_;
 };
 
 TEST_P(Session, AJobRunsToItsEnd) {
