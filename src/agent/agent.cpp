@@ -127,7 +127,7 @@ void Agent::close() {
   {
     // The job must not wait for a task that nobody will answer any more.
     std::lock_guard lock(mutex_);
-    if (const MessagePtr task = book_.in_hand(); task && !closed_) {
+    if (const MessagePtr task = book_.in_hand(); task && !closed_ && book_.wanted() == TaskBook::Wanted::kYes) {
       book_.answer(task_id_of(*task));
       start_upload(*task, reply_to(*task, failure("EXECUTION_EXCEPTION",
                                                   "the trainer closed its agent without answering the task")));
@@ -281,17 +281,26 @@ Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<U
   }
   std::lock_guard lock(mutex_);
   if (auto ended = over()) return *ended;
-  if (uploads_.size() >= settings_.limits.max_uploads) {
+  const auto under_way = static_cast<size_t>(
+      std::count_if(uploads_.begin(), uploads_.end(), [](const auto &entry) { return !entry.second->stands_in(); }));
+  if (under_way >= settings_.limits.max_uploads) {
     return {FLARE_INVALID_STATE,
-            std::to_string(uploads_.size()) + " results are still on their way: wait until one is delivered"};
+            std::to_string(under_way) + " results are still on their way: wait until one is delivered"};
   }
   const bool aborted = task.aborted();
+  const MessagePtr asked = book_.in_hand();
+  const bool keep = book_.wanted() == TaskBook::Wanted::kMaybe;
   if (!book_.answer(task.id())) return {FLARE_INVALID_STATE, "task '" + task.id() + "' was answered already"};
   task.answered_ = true;
   in_hands_.erase(task.id());
   refresh();
   if (aborted) return {FLARE_ABORTED, "task '" + task.id() + "' was aborted by the peer: its result is not wanted"};
-  *upload = start_upload(*task.message(), std::move(reply), sizes, lent);
+  if (reply->request_id != asked->id) {  // another peer has asked again
+    auto answer = std::make_shared<Message>(*reply);
+    answer->request_id = asked->id;
+    reply = std::move(answer);
+  }
+  *upload = start_upload(*asked, std::move(reply), sizes, lent, keep);
   return {};
 }
 
@@ -302,25 +311,36 @@ Outcome Agent::fail(Task &task, const std::string &return_code, const std::strin
 
 void Agent::abandon(const Task &task) {
   std::lock_guard lock(mutex_);
-  const bool aborted = task.aborted();
+  const bool wanted = book_.wanted() == TaskBook::Wanted::kYes && !task.aborted();
+  const MessagePtr asked = book_.in_hand();
   if (task.answered_ || !book_.answer(task.id())) return;
   in_hands_.erase(task.id());
-  if (!over() && !aborted) {
+  if (!over() && wanted) {
     Shareable answer = task.refusal_.empty()
                            ? failure("EXECUTION_EXCEPTION", "the trainer released the task without a result")
                            : failure("EXECUTION_RESULT_ERROR", "the trainer's result was not sent: " + task.refusal_);
-    start_upload(*task.message(), reply_to(*task.message(), std::move(answer)));
+    start_upload(*asked, reply_to(*asked, std::move(answer)));
   }
   refresh();
 }
 
 std::shared_ptr<Upload> Agent::start_upload(const Message &task, MessagePtr reply, const std::vector<uint64_t> &sizes,
-                                            bool lent) {
+                                            bool lent, bool keep) {
   auto upload = std::make_shared<Upload>(std::move(reply), lent, sizes, receiver_ids(task.data), Clock::now());
+  if (keep) {
+    upload->keep();
+    uploads_[upload->task_id()] = upload;
+    refresh();
+  } else {
+    post_reply(upload);
+  }
+  return upload;
+}
+
+void Agent::post_reply(const std::shared_ptr<Upload> &upload) {
   uploads_[upload->task_id()] = upload;
   refresh();
   loop_->post([this, upload] { send_reply(upload); });
-  return upload;
 }
 
 std::shared_ptr<Upload> Agent::upload_of(const std::string &message_id) const {
@@ -429,8 +449,10 @@ void Agent::settle(const std::shared_ptr<Upload> &upload, flare_status status, c
 
 void Agent::settled(const std::shared_ptr<Upload> &upload) {
   const bool delivered = upload->settled()->status == FLARE_OK;
-  ++(delivered ? counts_.results_delivered : counts_.results_failed);
-  launch_mode_.submitted(true, delivered);
+  if (!upload->stands_in()) {
+    ++(delivered ? counts_.results_delivered : counts_.results_failed);
+    launch_mode_.submitted(true, delivered);
+  }
   const auto found = uploads_.find(upload->task_id());
   if (found != uploads_.end() && found->second == upload) uploads_.erase(found);
   refresh();
@@ -476,6 +498,7 @@ void Agent::on_up(const PeerInfo &peer, bool new_peer) {
   if (new_peer) {
     // Finished results are kept: they answer the same task when the new peer asks for it again.
     book_.peer_replaced();
+    std::erase_if(uploads_, [](const auto &entry) { return entry.second->stands_in(); });
     for (auto &[task, upload] : uploads_) upload->keep();
     metrics_.drop_all();
   }
@@ -549,7 +572,10 @@ void Agent::on_task_aborted(const std::string &task_id, const std::string &reaso
     if (const auto hand = in_hands_.find(task_id); hand != in_hands_.end()) {
       if (const auto flag = hand->second.lock()) flag->store(true);
     }
-    if (const auto upload = uploads_.find(task_id); upload != uploads_.end()) upload_id = upload->second->message_id();
+    if (const auto upload = uploads_.find(task_id); upload != uploads_.end()) {
+      upload_id = upload->second->message_id();
+      upload->second->not_wanted();
+    }
     refresh();
   }
   if (!upload_id.empty()) give_up(upload_id, FLARE_ABORTED, "the peer aborted the task: " + reason);
@@ -572,7 +598,7 @@ void Agent::on_accepted(const std::string &id, bool accepted, const std::string 
     }
     const auto upload = upload_of(id);
     if (!upload || !accepted) return;  // on_settled says why
-    ++counts_.results_accepted;
+    if (!upload->stands_in()) ++counts_.results_accepted;
     upload->on_accepted(Clock::now());
   }
   attend_uploads();
@@ -597,12 +623,32 @@ void Agent::on_settled(const std::string &id, flare_status status, const std::st
   std::lock_guard lock(mutex_);
   const auto upload = upload_of(id);
   if (!upload) return;
+  const MessagePtr reply = upload->reply();
+  const bool taken = upload->accepted().has_value();
   upload->on_settled(status, reason, Clock::now());
   const Outcome outcome = *upload->settled();
   if (outcome.status != FLARE_OK) {
     log_.warn("result not delivered task=" + upload->task_id() + " reason=" + outcome.reason);
   }
   settled(upload);
+  // What stands in for another is sent until it is taken, or nobody waits for it any more.
+  const bool waited_for = !taken && !upload->unwanted() && !over();
+  if (outcome.status != FLARE_OK && waited_for && (!upload->stands_in() || status == FLARE_STALLED)) {
+    answer_instead(*reply, outcome.reason);
+  }
+}
+
+void Agent::answer_instead(const Message &reply, const std::string &reason) {
+  auto answer = std::make_shared<Message>(reply);
+  answer->id = new_uuid();
+  answer->data = failure("EXECUTION_RESULT_ERROR", "the trainer's result was not delivered: " + reason);
+  for (const std::string_view name : {header::kTaskId, header::kTaskName}) {
+    answer->data.headers.set(name, text_header(reply.data, name));
+  }
+  auto upload = std::make_shared<Upload>(std::move(answer), false, std::vector<uint64_t>(), std::vector<std::string>(),
+                                         Clock::now());
+  upload->stand_in();
+  post_reply(upload);
 }
 
 void Agent::on_over(flare_status status, const std::string &cause) {

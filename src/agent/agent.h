@@ -127,10 +127,13 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   void refresh();  // raises and lowers the descriptors that show the state of the whole agent
   void settle(const std::shared_ptr<Upload> &upload, flare_status status, const std::string &reason);
   void settled(const std::shared_ptr<Upload> &upload);
+  // The peer did not take this reply and waits for one: it gets a failure in its place.
+  void answer_instead(const Message &reply, const std::string &reason);
   std::optional<Outcome> over() const;  // why nothing can be taken or sent any more
-  // `sizes`: of the objects of the reply; a failure has none.
+  // `sizes`: of the objects of the reply; a failure has none. `keep`: until a new peer asks for the same task.
   std::shared_ptr<Upload> start_upload(const Message &task, MessagePtr reply, const std::vector<uint64_t> &sizes = {},
-                                       bool lent = false);
+                                       bool lent = false, bool keep = false);
+  void post_reply(const std::shared_ptr<Upload> &upload);
   std::shared_ptr<Upload> upload_of(const std::string &message_id) const;
 
   void give_up(const std::string &message_id, flare_status status, const std::string &reason);

@@ -8,12 +8,23 @@ std::string task_id_of(const Message &task) { return text_header(task.data, head
 std::string task_name_of(const Message &task) { return text_header(task.data, header::kTaskName, task.topic); }
 
 TaskBook::Arrival TaskBook::arrived(const MessagePtr &task) {
-  if (in_hand_ && task_id_of(*in_hand_) == task_id_of(*task)) return Arrival::kInHand;
+  if (in_hand_ && wanted_ != Wanted::kNo && task_id_of(*in_hand_) == task_id_of(*task)) {
+    in_hand_ = task;
+    wanted_ = Wanted::kYes;
+    return Arrival::kInHand;
+  }
+  if (wanted_ == Wanted::kMaybe) wanted_ = Wanted::kNo;
   queue_.push_back(task);
   return Arrival::kQueued;
 }
 
+void TaskBook::peer_replaced() {
+  queue_.clear();
+  if (wanted_ == Wanted::kYes) wanted_ = Wanted::kMaybe;
+}
+
 bool TaskBook::aborted(const std::string &task_id) {
+  if (in_hand_ && task_id_of(*in_hand_) == task_id) wanted_ = Wanted::kNo;
   return std::erase_if(queue_, [&](const MessagePtr &task) { return task_id_of(*task) == task_id; }) > 0;
 }
 
@@ -36,6 +47,7 @@ TaskBook::Next TaskBook::next() {
   Next next{FLARE_OK, "", queue_.front()};
   queue_.pop_front();
   in_hand_ = next.task;
+  wanted_ = Wanted::kYes;
   return next;
 }
 

@@ -43,6 +43,12 @@ class Upload {
   const std::vector<std::string> &receivers() const { return receivers_; }
   const MessagePtr &reply() const { return reply_; }
   bool lent() const { return lent_; }
+  // It tells the peer that it waits in vain for another one.
+  bool stands_in() const { return stands_in_; }
+  void stand_in() { stands_in_ = true; }
+  // The peer has aborted the task.
+  bool unwanted() const { return unwanted_; }
+  void not_wanted() { unwanted_ = true; }
   // Of the reply under way; empty while it is kept for a peer that was replaced.
   const std::string &message_id() const { return message_id_; }
 
@@ -87,6 +93,8 @@ class Upload {
 
   MessagePtr reply_;
   bool lent_;
+  bool stands_in_ = false;
+  bool unwanted_ = false;
   std::string task_id_, message_id_;
   std::vector<std::string> receivers_;
   UploadSnapshot progress_;

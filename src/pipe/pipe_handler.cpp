@@ -123,7 +123,7 @@ void PipeHandler::on_ack(const std::string &id, const std::optional<Refusal> &re
   if (!refusal) {
     finish(found, true, "");
   } else if (refusal->for_good) {
-    finish(found, false, refusal->reason);
+    finish(found, false, refusal->reason, true);
   } else if (found->waiting_for_ack) {  // else this attempt has failed already
     attempt_failed(found, refusal->reason, now);
   }
@@ -215,8 +215,9 @@ void PipeHandler::attempt_failed(std::list<Sending>::iterator sending, const std
   sending->next = beyond(now, *options_.resend_interval);
 }
 
-void PipeHandler::finish(std::list<Sending>::iterator sending, bool accepted, const std::string &reason) {
-  actions_.emplace_back(Sent{sending->message->id, accepted, reason});
+void PipeHandler::finish(std::list<Sending>::iterator sending, bool accepted, const std::string &reason,
+                         bool for_good) {
+  actions_.emplace_back(Sent{sending->message->id, accepted, reason, for_good});
   sending_.erase(sending);
 }
 

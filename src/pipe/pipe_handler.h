@@ -49,6 +49,7 @@ class PipeHandler {
     std::string id;
     bool accepted;
     std::string reason;
+    bool for_good = false;  // the peer refused it, and would again
   };
   struct Status {       // at most once, but for upstream_defects: the pipe is over
     std::string topic;  // _END_, _ABORT_ or _PEER_GONE_
@@ -131,7 +132,7 @@ class PipeHandler {
   std::list<Sending>::iterator find(const std::string &id);
   void transmit(Sending *sending, TimePoint now);
   void attempt_failed(std::list<Sending>::iterator sending, const std::string &reason, TimePoint now);
-  void finish(std::list<Sending>::iterator sending, bool accepted, const std::string &reason);
+  void finish(std::list<Sending>::iterator sending, bool accepted, const std::string &reason, bool for_good = false);
   void remember(const std::string &id);
   void shut(const std::string &reason);
   void end(std::string_view topic, const std::string &reason);

@@ -23,14 +23,25 @@ Program::Program(const std::string &name, const std::vector<std::string> &argume
   std::vector<char *> argv = {const_cast<char *>(path.c_str())};
   for (const std::string &argument : arguments) argv.push_back(const_cast<char *>(argument.c_str()));
   argv.push_back(nullptr);
-  pid_ = ::fork();
+  std::vector<std::string> variables;
+  for (char **variable = environ; *variable != nullptr; ++variable) {
+    const std::string text = *variable;
+    if (!environment.contains(text.substr(0, text.find('=')))) variables.push_back(text);
+  }
+  for (const auto &[key, value] : environment) variables.push_back(key + "=" + value);
+  std::vector<char *> envp;
+  for (std::string &variable : variables) envp.push_back(variable.data());
+  envp.push_back(nullptr);
+  // Not fork(), which is slow in a program with many threads and much memory. Until it is another program, the child
+  // lives in our memory and must write to none of it.
+  pid_ = ::vfork();
   if (pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::signal(SIGPIPE, SIG_DFL);
     ::dup2(in[0], 0);
     ::dup2(out[1], 1);
     ::dup2(out[1], 2);
-    for (const auto &[key, value] : environment) ::setenv(key.c_str(), value.c_str(), 1);
-    ::execv(path.c_str(), argv.data());
+    ::execve(path.c_str(), argv.data(), envp.data());
     ::_exit(127);
   }
   ::close(out[1]);
@@ -71,10 +82,16 @@ std::string Program::wait_line(const std::string &start, std::chrono::millisecon
   }
 }
 
+void Program::drain() {
+  while (read_some(Clock::now())) {
+  }
+}
+
 int Program::wait_exit(std::chrono::milliseconds timeout) {
   const auto deadline = Clock::now() + timeout;
   while (read_some(deadline)) {
   }
+  if (pid_ < 0) return -1;
   int status = 0;
   pid_t ended = 0;
   while ((ended = ::waitpid(pid_, &status, WNOHANG)) == 0 && Clock::now() < deadline) ::usleep(1000);

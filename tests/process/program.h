@@ -26,6 +26,9 @@ class Program {
   void signal(int number) const;
   void write_line(const std::string &text) const;
 
+  void drain();  // takes what it has said so far, so that it never waits for a reader
+
+  pid_t pid() const { return pid_; }  // -1 once it has ended
   const std::string &output() const { return output_; }
 
  private:

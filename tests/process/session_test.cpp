@@ -83,6 +83,20 @@ TEST_P(Session, AResultOutlivesAKilledExchanger) {
   EXPECT_EQ(program->output().find("attempt"), program->output().rfind("attempt")) << "it was computed twice";
 }
 
+TEST_P(Session, AnExchangerThatCameBackAndAsksForTheTaskInHandGetsItsResult) {
+  auto first = exchanger({"1", "1000"});
+  const auto program = trainer({"--wait-line"});
+  ASSERT_NE(program->wait_line("task "), "") << program->output();
+  first->signal(SIGKILL);
+  ASSERT_EQ(first->wait_exit(), 128 + SIGKILL);
+  const auto second = exchanger({"1", "1000"});
+  ::usleep(1'000'000);  // it has asked
+  program->write_line("submit");
+  EXPECT_EQ(second->wait_line("reply", milliseconds(10000)), "reply task-0") << second->output() << program->output();
+  EXPECT_EQ(program->wait_line("delivered"), "delivered task-0") << program->output();
+  EXPECT_EQ(program->output().find("attempt"), program->output().rfind("attempt")) << "it was computed twice";
+}
+
 TEST_P(Session, AKilledExchangerThatDoesNotComeBackIsNoticed) {
   auto peer = exchanger({"1", "10"});
   const auto program = trainer({"--wait-line"}, {{"FLARE_AGENT_HEARTBEAT_TIMEOUT", "1"}});

@@ -304,7 +304,10 @@ TEST_F(Handler, WhatIsRefusedForGoodIsNotSentAgain) {
   send(request("a"));
   take();
   handler->on_ack("a", Refusal{"nobody asked for it", true}, now);
-  EXPECT_THAT(take(), ElementsAre("sent a no: nobody asked for it"));
+  const auto actions = handler->take_actions();
+  ASSERT_THAT(actions, testing::SizeIs(1));
+  EXPECT_EQ(text_of(actions[0]), "sent a no: nobody asked for it");
+  EXPECT_TRUE(std::get<PipeHandler::Sent>(actions[0]).for_good);
   EXPECT_FALSE(handler->deadline());
 }
 

@@ -74,6 +74,42 @@ TEST(TaskBook, TheTaskInHandIsNotGivenTwice) {
   EXPECT_EQ(book.next().status, FLARE_TIMEOUT);
 }
 
+TEST(TaskBook, TheTaskInHandIsAnsweredAsItWasAskedForLast) {
+  TaskBook book(8);
+  book.arrived(task("a"));
+  book.next();
+  book.peer_replaced();
+  EXPECT_EQ(book.wanted(), TaskBook::Wanted::kMaybe) << "the new peer has not asked yet";
+  const MessagePtr again = task("a");
+  EXPECT_EQ(book.arrived(again), TaskBook::Arrival::kInHand);
+  EXPECT_EQ(book.in_hand(), again);
+  EXPECT_EQ(book.wanted(), TaskBook::Wanted::kYes);
+}
+
+TEST(TaskBook, ANewPeerThatAsksForAnotherTaskDoesNotWantTheOneInHand) {
+  TaskBook book(8);
+  book.arrived(task("a"));
+  book.next();
+  book.peer_replaced();
+  EXPECT_EQ(book.arrived(task("b")), TaskBook::Arrival::kQueued);
+  EXPECT_EQ(book.wanted(), TaskBook::Wanted::kNo);
+  EXPECT_EQ(book.arrived(task("a")), TaskBook::Arrival::kQueued) << "it is computed again";
+  book.answer("a");
+  EXPECT_EQ(book.next().task->id, "b");
+  EXPECT_EQ(book.wanted(), TaskBook::Wanted::kYes);
+}
+
+TEST(TaskBook, AnAbortedTaskInHandMayBeAskedForAnew) {
+  TaskBook book(8);
+  book.arrived(task("a"));
+  book.next();
+  book.aborted("a");
+  EXPECT_EQ(book.wanted(), TaskBook::Wanted::kNo);
+  EXPECT_EQ(book.arrived(task("a")), TaskBook::Arrival::kQueued);
+  book.answer("a");
+  EXPECT_EQ(book.next().status, FLARE_OK);
+}
+
 TEST(TaskBook, IsBounded) {  // W-25
   TaskBook book(2);
   book.arrived(task("a"));

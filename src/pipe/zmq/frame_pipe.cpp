@@ -423,7 +423,8 @@ void FramePipe::perform(const PipeHandler::Action &action) {
       stats_.bytes_sent += static_cast<int64_t>(outgoing.inlined.size);
       if (!outgoing.settlement) outgoing.settlement = ChunkService::Settlement{sent->id, FLARE_OK, ""};
     } else if (!sent->accepted && !outgoing.settlement) {
-      outgoing.settlement = ChunkService::Settlement{sent->id, over_.value_or(ending_), sent->reason};
+      const flare_status status = over_.value_or(sent->for_good ? FLARE_ABORTED : ending_);
+      outgoing.settlement = ChunkService::Settlement{sent->id, status, sent->reason};
       service_.cancel(sent->id, outgoing.settlement->status, sent->reason);
     }
     const bool settled = outgoing.settlement.has_value();

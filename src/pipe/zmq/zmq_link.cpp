@@ -52,6 +52,10 @@ void receive(const Connection &from, ZmqSocket::Parts parts, size_t first, Limit
 // What sockets linger at most, and time for libzmq's threads to end.
 constexpr Duration kLongestEnd = std::chrono::seconds(2);
 
+// libzmq (seen with 4.3.4) never connects again once a connection broke the rules of ZMTP, be it a stranger at the
+// address. One that is missing for so long is made anew.
+constexpr Duration kMissing = std::chrono::seconds(5);
+
 int milliseconds(Duration duration) {
   const auto count = std::chrono::ceil<std::chrono::milliseconds>(duration).count();
   return static_cast<int>(std::min<int64_t>(count, std::numeric_limits<int>::max()));
@@ -109,33 +113,59 @@ class AgentLink : public ZmqLink {
   ~AgentLink() override { AgentLink::close(Duration::zero()); }
 
   void open(LinkListener *listener) override {
-    control_ = connect(kControl, listener);
-    bulk_ = connect(kBulk, listener);
+    for (const Connection &name : {kControl, kBulk}) {
+      Lane &lane = lane_of(name);
+      lane.missing = loop_->make_alarm([this, name, listener] { connect_again(name, listener); });
+      connect(name, listener);
+    }
   }
 
   bool send(const Connection &to, const wire::Envelope &envelope, const Bytes &payload, bool lent) override {
-    ZmqSocket *socket = to == kControl ? control_.get() : bulk_.get();
+    ZmqSocket *socket = lane_of(to).socket.get();
     if (!socket) return false;
     ZmqSocket::Parts parts;
     add_frames(envelope, payload, lent, &parts);
     return socket->send(&parts);
   }
 
-  bool reachable(const Connection &) override { return control_ != nullptr; }
+  bool reachable(const Connection &) override { return control_.socket != nullptr; }
 
   void close(Duration linger) override {
-    let_go(&control_, linger);
-    let_go(&bulk_, Duration::zero());
+    control_.missing.reset();
+    bulk_.missing.reset();
+    let_go(&control_.socket, linger);
+    let_go(&bulk_.socket, Duration::zero());
   }
 
  private:
-  std::unique_ptr<ZmqSocket> connect(const Connection &name, LinkListener *listener) {
+  struct Lane {
+    std::unique_ptr<ZmqSocket> socket;
+    std::unique_ptr<Loop::Alarm> missing;
+  };
+
+  Lane &lane_of(const Connection &name) { return name == kControl ? control_ : bulk_; }
+
+  void connect_again(const Connection &name, LinkListener *listener) {
+    try {
+      connect(name, listener);
+    } catch (const std::exception &) {  // of sockets there are none left, for now
+      lane_of(name).missing->set(Clock::now() + kMissing);
+    }
+  }
+
+  void connect(const Connection &name, LinkListener *listener) {
+    Lane &lane = lane_of(name);
+    let_go(&lane.socket, Duration::zero());
+    lane.missing->set(Clock::now() + kMissing);
     auto socket = std::make_unique<ZmqSocket>(
         &context_, zmq::socket_type::dealer, loop_,
         [this, name, listener](ZmqSocket::Parts parts) {
           receive(name, std::move(parts), 0, settings_.limits, listener);
         },
-        [name, listener](bool writable) { listener->on_connection(name, writable); });
+        [&lane, name, listener](bool writable) {
+          lane.missing->set(writable ? std::nullopt : std::optional(Clock::now() + kMissing));
+          listener->on_connection(name, writable);
+        });
     configure(socket.get());
     // Nothing is queued for a connection that is not there: what was lost with one is sent again by the session.
     socket->raw().set(zmq::sockopt::immediate, true);
@@ -145,12 +175,11 @@ class AgentLink : public ZmqLink {
     } catch (const zmq::error_t &error) {
       fail("cannot connect to " + address_.url, error);
     }
-    socket->start();
-    return socket;
+    lane.socket = std::move(socket);
+    lane.socket->start();
   }
 
-  std::unique_ptr<ZmqSocket> control_;
-  std::unique_ptr<ZmqSocket> bulk_;
+  Lane control_, bulk_;
 };
 
 class ExchangerLink : public ZmqLink {
