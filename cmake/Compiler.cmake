@@ -35,6 +35,11 @@ target_compile_options(flare_warnings INTERFACE
 if(FLARE_SANITIZE)
   add_compile_options(-fsanitize=${FLARE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
   add_link_options(-fsanitize=${FLARE_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)
+    # Also programs in C, as our library needs what only clang++ brings into a program.
+    set(CMAKE_C_LINK_EXECUTABLE
+      "${CMAKE_CXX_COMPILER} <FLAGS> <CMAKE_C_LINK_FLAGS> <LINK_FLAGS> <OBJECTS> -o <TARGET> <LINK_LIBRARIES>")
+  endif()
   # The thread sanitizer knows no fences and says so in each file with Asio, whose queue has a mutex beside them.
   target_compile_options(flare_warnings INTERFACE "$<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>")
 endif()

@@ -340,7 +340,8 @@ FLARE_API FLARE_MUST_USE flare_status flare_agent_wait_connected(flare_agent *ag
 FLARE_API int flare_agent_connected_poll_fd(const flare_agent *agent) FLARE_NOEXCEPT;
 
 /** Makes every present and later wait of this agent, its tasks and results return FLARE_STOPPED at once.
- *  Callable from any thread, more than once. Uploads go on until flare_agent_close(). */
+ *  Callable from any thread, more than once, and from a signal handler (it is async-signal-safe) as long as the
+ *  agent is not closed meanwhile. Uploads go on until flare_agent_close(). */
 FLARE_API void flare_agent_stop(flare_agent *agent) FLARE_NOEXCEPT;
 
 /** Stops, lets submitted results finish and says goodbye, for at most the option close_timeout, and releases

@@ -88,6 +88,10 @@ void Agent::start() {
   });
   loop_->run_and_wait([this] {
     upload_alarm_ = loop_->make_alarm([this] { attend_uploads(); });
+    stop_watch_ = loop_->make_watch(stop_bell_.get(), [this] {
+      stop_watch_.reset();  // it stays rung
+      stop();
+    });
     pipe_ = open_pipe(FramePipe::Role::kAgent, settings_, loop_.get(), log_, this);
   });
 }
@@ -106,6 +110,10 @@ void Agent::stop() {
   refresh();
   if (closed_) return;
   loop_->post([this] { abandon_uploads(); });
+}
+
+void Agent::heed_stop() {
+  if (asked_to_stop()) stop();
 }
 
 void Agent::abandon_uploads() {
@@ -139,6 +147,7 @@ void Agent::close() {
   try {
     loop_->run_and_wait([this] {
       upload_alarm_.reset();
+      stop_watch_.reset();
       if (!pipe_) return;
       pipe_->close("the agent closed");
       std::lock_guard lock(mutex_);
@@ -173,6 +182,7 @@ std::optional<Outcome> Agent::over() const {
 }
 
 Outcome Agent::wait_connected(int64_t timeout_ms) {
+  heed_stop();
   return wait_for(&mutex_, connected_fd_, timeout_ms, [this]() -> std::optional<Outcome> {
     if (auto ended = over()) return ended;
     if (connected_) return Outcome{};
@@ -180,7 +190,8 @@ Outcome Agent::wait_connected(int64_t timeout_ms) {
   });
 }
 
-flare_state Agent::state() const {
+flare_state Agent::state() {
+  heed_stop();
   std::lock_guard lock(mutex_);
   if (!book_.over_status()) return connected_ ? FLARE_STATE_CONNECTED : FLARE_STATE_CONNECTING;
   switch (*book_.over_status()) {
@@ -235,6 +246,7 @@ flare_agent_stats Agent::stats() {
 }
 
 Outcome Agent::next_log_record(int64_t timeout_ms, Log::Record *record) {
+  heed_stop();
   return wait_for(&mutex_, log_.unread(), timeout_ms, [&]() -> std::optional<Outcome> {
     if (auto unread = log_.take()) {
       *record = *std::move(unread);
@@ -248,6 +260,7 @@ Outcome Agent::next_log_record(int64_t timeout_ms, Log::Record *record) {
 // ---- Tasks ---------------------------------------------------------------------------------------------------
 
 Outcome Agent::next_task(int64_t timeout_ms, std::shared_ptr<Task> *task) {
+  heed_stop();
   return wait_for(&mutex_, task_fd_, timeout_ms, [&]() -> std::optional<Outcome> {
     TaskBook::Next next = book_.next();
     refresh();
@@ -261,6 +274,7 @@ Outcome Agent::next_task(int64_t timeout_ms, std::shared_ptr<Task> *task) {
 }
 
 Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<Upload> *upload) {
+  heed_stop();
   MessagePtr reply;
   std::vector<uint64_t> sizes;
   try {  // now: the task is still in hand, and can be answered with something else
@@ -287,7 +301,7 @@ Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<U
     return {FLARE_INVALID_STATE,
             std::to_string(under_way) + " results are still on their way: wait until one is delivered"};
   }
-  const bool aborted = task.aborted();
+  const bool aborted = task.aborted_->load();
   const MessagePtr asked = book_.in_hand();
   const bool keep = book_.wanted() == TaskBook::Wanted::kMaybe;
   if (!book_.answer(task.id())) return {FLARE_INVALID_STATE, "task '" + task.id() + "' was answered already"};
@@ -311,7 +325,7 @@ Outcome Agent::fail(Task &task, const std::string &return_code, const std::strin
 
 void Agent::abandon(const Task &task) {
   std::lock_guard lock(mutex_);
-  const bool wanted = book_.wanted() == TaskBook::Wanted::kYes && !task.aborted();
+  const bool wanted = book_.wanted() == TaskBook::Wanted::kYes && !task.aborted_->load();
   const MessagePtr asked = book_.in_hand();
   if (task.answered_ || !book_.answer(task.id())) return;
   in_hands_.erase(task.id());
@@ -386,6 +400,7 @@ void Agent::attend_uploads() {
 // ---- Results -------------------------------------------------------------------------------------------------
 
 Outcome Agent::wait(Upload &upload, flare_level level, int64_t timeout_ms) {
+  heed_stop();
   const bool accepted = level == FLARE_ACCEPTED;
   return wait_for(&mutex_, accepted ? upload.accepted_fd : upload.settled_fd, timeout_ms,
                   [&]() -> std::optional<Outcome> {
@@ -403,6 +418,7 @@ UploadSnapshot Agent::progress(const Upload &upload) const {
 }
 
 Outcome Agent::wait_progress(Upload &upload, int64_t seen, int64_t timeout_ms, UploadSnapshot *snapshot) {
+  heed_stop();
   return wait_for(&mutex_, upload.progress_fd, timeout_ms, [&]() -> std::optional<Outcome> {
     upload.looked(seen);
     *snapshot = upload.snapshot(Clock::now());
@@ -461,6 +477,7 @@ void Agent::settled(const std::shared_ptr<Upload> &upload) {
 // ---- Metrics -------------------------------------------------------------------------------------------------
 
 Outcome Agent::log(Metric metric) {
+  heed_stop();
   metric.time = wall_seconds();
   std::lock_guard lock(mutex_);
   if (auto ended = over()) return *ended;
@@ -536,11 +553,13 @@ void Agent::on_message(const MessagePtr &message) {
 
 void Agent::on_task(const MessagePtr &message) {
   std::shared_ptr<Upload> kept;
+  std::string before;
   {
     std::lock_guard lock(mutex_);
     const auto upload = uploads_.find(task_id_of(*message));
     if (upload != uploads_.end()) {
       kept = upload->second;
+      before = kept->message_id();
       auto reply = std::make_shared<Message>(*kept->reply());
       reply->id = new_uuid();
       reply->request_id = message->id;
@@ -560,6 +579,7 @@ void Agent::on_task(const MessagePtr &message) {
     }
     refresh();
   }
+  if (!before.empty()) give_up(before, FLARE_ABORTED, "the peer asked for the result again");
   if (kept) send_reply(kept);
 }
 

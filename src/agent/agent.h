@@ -18,6 +18,7 @@
 #include "config/settings.h"
 #include "pipe/outcome.h"
 #include "pipe/pipe.h"
+#include "runtime/bell.h"
 #include "runtime/level_fd.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
@@ -42,7 +43,7 @@ class Task {
   const std::string &site() const { return site_; }
   flare_task_kind kind() const { return kind_; }
   int64_t attempt() const;
-  bool aborted() const { return aborted_->load(std::memory_order_relaxed); }
+  bool aborted() const;
 
   // One result at a time: false when there is one, or the task is answered.
   bool claim_result() { return !answered_ && !has_result_.exchange(true); }
@@ -68,13 +69,16 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   const Settings &settings() const { return settings_; }
 
   void stop();
+  // The same from a signal handler: the loop thread does it, or a call that comes before.
+  void ask_to_stop() noexcept { stop_bell_.ring(); }
+  bool asked_to_stop() const noexcept { return stop_bell_.rung(); }
   void close();  // stops, drains, lets go; at most close_timeout
 
   Outcome wait_connected(int64_t timeout_ms);
   Outcome next_task(int64_t timeout_ms, std::shared_ptr<Task> *task);
   int task_fd() const { return task_fd_.get(); }
   int connected_fd() const { return connected_fd_.get(); }
-  flare_state state() const;
+  flare_state state();
   // Empty when there is no such thing, or it is not known yet. The text lives as long as the agent.
   const char *info(const std::string &name);
   flare_agent_stats stats();
@@ -99,6 +103,7 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
 
   explicit Agent(const Resolved &resolved);
   void start();
+  void heed_stop();  // what ask_to_stop() asked for, at the latest now
   void abandon(const Task &task);
 
   // PipeListener, in the loop thread
@@ -160,11 +165,16 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   bool closed_ = false;   // the pipe is gone
   PipeStats pipe_stats_;  // its last word
 
+  Bell stop_bell_;
+
   std::mutex close_mutex_;  // guards close_begun_, and lets a second close wait for the first
   bool close_begun_ = false;
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<Pipe> pipe_;                 // in the loop thread
   std::unique_ptr<Loop::Alarm> upload_alarm_;  // in the loop thread
+  std::unique_ptr<Loop::Watch> stop_watch_;    // in the loop thread
 };
+
+inline bool Task::aborted() const { return aborted_->load(std::memory_order_relaxed) || agent_->asked_to_stop(); }
 
 }  // namespace flare

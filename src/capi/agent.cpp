@@ -1,3 +1,4 @@
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -27,18 +28,26 @@ using flare::usable;
 
 namespace {
 
-// Of this process, for flare_shutdown(). Never destroyed: it may be called while the process ends.
+// Of this process, for flare_shutdown(). Never destroyed: it may be called while the process ends. A forked child has
+// its own, as a thread that it does not have may hold the mutex of its parent's.
 class OpenAgents {
  public:
+  explicit OpenAgents(const OpenAgents *of_parent) : of_parent_(of_parent) {}
+
   static OpenAgents &instance() {
-    static auto *const agents = new OpenAgents;
+    static std::atomic<OpenAgents *> current{nullptr};
+    OpenAgents *agents = current.load();
+    while (agents == nullptr || agents->pid_ != ::getpid()) {
+      auto fresh = std::make_unique<OpenAgents>(agents);
+      if (current.compare_exchange_weak(agents, fresh.get())) agents = fresh.release();
+    }
     return *agents;
   }
 
   void add(const std::shared_ptr<Agent> &agent) {
     std::lock_guard lock(mutex_);
-    std::erase_if(agents_, [](const auto &other) { return other.second.expired(); });
-    agents_.emplace_back(::getpid(), agent);
+    std::erase_if(agents_, [](const auto &other) { return other.expired(); });
+    agents_.push_back(agent);
   }
 
   void close_all() {
@@ -47,15 +56,16 @@ class OpenAgents {
       std::lock_guard lock(mutex_);
       agents.swap(agents_);
     }
-    for (const auto &[pid, weak] : agents) {
-      const auto agent = pid == ::getpid() ? weak.lock() : nullptr;  // the threads of a parent's are in the parent
-      if (agent) agent->close();
+    for (const auto &weak : agents) {
+      if (const auto agent = weak.lock()) agent->close();
     }
   }
 
  private:
+  [[maybe_unused]] const OpenAgents *const of_parent_;  // in sight of leak checkers
+  const pid_t pid_ = ::getpid();
   std::mutex mutex_;
-  std::vector<std::pair<pid_t, std::weak_ptr<Agent>>> agents_;
+  std::vector<std::weak_ptr<Agent>> agents_;
 };
 
 // Kept by each call, so that a close in another thread does not take the agent away under it.
@@ -110,11 +120,7 @@ flare_status flare_agent_wait_connected(flare_agent *agent, int64_t timeout_ms, 
 }
 
 void flare_agent_stop(flare_agent *agent) noexcept {
-  if (!is_usable(agent)) return;
-  guarded(nullptr, [&] {
-    agent->agent->stop();
-    return FLARE_OK;
-  });
+  if (is_usable(agent)) agent->agent->ask_to_stop();  // and nothing that is not async-signal-safe
 }
 
 void flare_agent_close(flare_agent *agent) noexcept {

@@ -398,14 +398,16 @@ std::optional<Refusal> Exchanger::on_offered(const Message &message) {
 
 void Exchanger::on_message(const MessagePtr &message) {
   if (message->kind == MessageKind::kRequest) {
+    size_t dropped = 0;
     std::lock_guard lock(mutex_);
     for (Metric &metric : to_metrics(*message)) {
       if (metrics_.size() >= settings_.limits.max_metrics) {
         metrics_.pop_front();
-        ++metrics_dropped_;
+        ++dropped;
       }
       metrics_.push_back(std::move(metric));
     }
+    if (dropped > 0) log_.warn(std::to_string(dropped) + " metrics were dropped, as nobody reads them");
     refresh();
     return;
   }

@@ -112,7 +112,6 @@ class Exchanger : private PipeListener {
   std::deque<std::shared_ptr<Request>> queue_;
   std::map<std::string, std::shared_ptr<Request>> sent_;  // without a reply, by message id
   std::deque<Metric> metrics_;
-  int64_t metrics_dropped_ = 0;
   bool connected_ = false;
   bool stopped_ = false;
   bool closed_ = false;

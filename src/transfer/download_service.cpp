@@ -108,8 +108,13 @@ DownloadService::Pull DownloadService::pull(const std::string &name, const std::
     return {0, {}, {Code::kInvalidRequest, Served::kNothing, {}}};
   }
   const auto &[transaction, ref] = found->second;
+  auto &receivers = transaction->receivers;
+  if (receivers.size() >= limits_.max_receivers && !receivers.contains(receiver)) {
+    ++rejected_;
+    return {0, {}, {Code::kInvalidRequest, Served::kNothing, {}}};
+  }
   transaction->last_active = now;
-  transaction->receivers[receiver].last_active = now;
+  receivers[receiver].last_active = now;
   progress(*transaction, ref, receiver, TransferState::kActive, now, false);
   ++transaction->in_flight;
   in_flight_[++last_ticket_] = {found->second, receiver};

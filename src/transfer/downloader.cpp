@@ -14,7 +14,6 @@ namespace flare {
 namespace {
 
 constexpr Duration kReportInterval = std::chrono::milliseconds(100);
-constexpr int kMaxCorrupt = 5;
 constexpr int kMaxBackoff = 16;  // times retry_after, for an owner that is silent
 
 uint64_t checked_total(const std::vector<uint64_t> &sizes, const Limits &limits) {
@@ -109,9 +108,9 @@ Downloader::Verdict Downloader::on_chunk(uint32_t object, uint64_t offset, const
   const Outstanding asked = found->second;
   outstanding_.erase(found);
   if (size != asked.length || checksum(data, size) != sum) {
-    if (asked.corrupt + 1 >= kMaxCorrupt) {
+    if (asked.corrupt + 1 >= limits_.max_corrupt) {
       fail(FLARE_PROTOCOL, "object " + std::to_string(object) + " of transfer " + transaction_ + " came corrupt " +
-                               std::to_string(kMaxCorrupt) + " times at byte " + std::to_string(offset));
+                               std::to_string(limits_.max_corrupt) + " times at byte " + std::to_string(offset));
     } else {
       again_.emplace_back(Position{object, offset}, asked.corrupt + 1);
     }

@@ -1,4 +1,5 @@
 /* A program that loads the library itself, unloads it while an agent is open, and loads it again. */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,6 +62,20 @@ static flare_agent *open_agent(const char *url) {
   return agent;
 }
 
+static int entries_of(const char *folder) {
+  int count = 0;
+  DIR *directory = opendir(folder);
+  while (directory != NULL && readdir(directory) != NULL) ++count;
+  if (directory != NULL) closedir(directory);
+  return count;
+}
+
+/* A thread that ended may take a moment to leave the list of the system. */
+static int settles_at(const char *folder, int count) {
+  for (int i = 0; i < 500 && entries_of(folder) > count; ++i) usleep(10000);
+  return entries_of(folder) <= count;
+}
+
 int main(int argc, char **argv) {
   flare_task *task = NULL;
   alarm(120);
@@ -82,15 +97,29 @@ int main(int argc, char **argv) {
   CHECK(flare_agent_next_task_(agent, 10, &task, &last_error) == FLARE_TIMEOUT);
   flare_agent_close_(agent);
 
-  for (int i = 0; i < 5; ++i) {
+  int threads = 0, descriptors = 0;
+  for (int i = 0; i < 100; ++i) {
     library = load(argv[1]);
     if (library == NULL) return 1;
-    agent = open_agent("zmq+ipc:///tmp/flare-capi-dlopen-nobody");
-    CHECK(agent != NULL);
-    CHECK(flare_agent_next_task_(agent, 10, &task, &last_error) == FLARE_TIMEOUT);
-    flare_agent_close_(agent);
+    const int closed_after = i % 5 == 4; /* unloaded under an open agent, and closed by what is loaded next */
+    agent = i % 3 == 0 ? NULL : open_agent(i % 3 == 1 ? "zmq+ipc:///tmp/flare-capi-dlopen-nobody" : "memory://dlopen");
+    CHECK(i % 3 == 0 || agent != NULL);
+    if (agent != NULL) CHECK(flare_agent_next_task_(agent, 1, &task, &last_error) == FLARE_TIMEOUT);
+    if (!closed_after) flare_agent_close_(agent);
     CHECK(dlclose(library) == 0);
+    if (closed_after) {
+      library = load(argv[1]);
+      if (library == NULL) return 1;
+      flare_agent_close_(agent);
+      CHECK(dlclose(library) == 0);
+    }
+    if (i == 2) { /* each way was gone once */
+      threads = entries_of("/proc/self/task");
+      descriptors = entries_of("/proc/self/fd");
+    }
   }
+  CHECK(settles_at("/proc/self/task", threads));
+  CHECK(settles_at("/proc/self/fd", descriptors));
   agent = open_agent("memory://dlopen");
   CHECK(agent != NULL);
   return 0; /* with an agent open and the library unloaded: nothing of ours runs at exit */

@@ -1,19 +1,15 @@
 // Whatever decodes must mean the same once it is encoded again; and its message, with bytes attached, must survive
 // the whole way: laid out, encoded, decoded, attached.
-#include <cstdlib>
 #include <numeric>
 
 #include "base/failure.h"
 #include "frames_samples.h"
+#include "fuzz_input.h"
 
 namespace flare::wire {
 namespace {
 
 constexpr uint64_t kMaxAttached = 1 << 20;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 void check_message(const Data &data, const Limits &limits) {
   std::vector<Bytes> objects;

@@ -1,9 +1,13 @@
 // Real programs against a peer that is none of ours: other wire versions, hostile frames, an agent that oversteps.
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
 #include <zmq.h>
 
+#include <filesystem>
 #include <zmq.hpp>
 
+#include "base/checksum.h"
 #include "pipe/zmq/frames.h"
 #include "program.h"
 
@@ -45,6 +49,17 @@ class Stranger {
     const flare::Bytes bytes = wire::encode(envelope);
     const std::string frame(reinterpret_cast<const char *>(bytes.data), bytes.size);
     say_raw(to.empty() ? std::vector{frame} : std::vector{to, frame});
+  }
+  void say(const wire::Envelope &envelope, const flare::Bytes &payload, const std::string &to) {
+    say_raw({to, std::string(wire::encode(envelope).text()), std::string(payload.text())});
+  }
+  // Reads nothing more than one message ahead.
+  void be_slow() { socket_.set(zmq::sockopt::rcvhwm, 1); }
+  size_t count_left() {
+    socket_.set(zmq::sockopt::rcvtimeo, 1000);
+    size_t count = 0;
+    for (zmq::message_t frame; socket_.recv(frame);) count += frame.more() ? 0u : 1u;
+    return count;
   }
   std::optional<wire::Envelope> next(std::string *from = nullptr) {
     zmq::message_t frame;
@@ -186,6 +201,79 @@ TEST_F(StrangerTest, AResultThatNobodyAskedForIsRefusedForGood) {
   EXPECT_TRUE(ack.for_good) << ack.reason;
   stranger_.say({epoch_, wire::Bye{"my turn is over"}});
   job_gets_done();
+}
+
+// Each frame asks for an answer, and nobody takes them: they must not gather in the exchanger.
+TEST(Stranger, WhoAsksWithoutEndAndDoesNotReadIsNotAnsweredWithoutEnd) {
+  constexpr size_t kFrames = 30'000;
+  char folder[] = "/tmp/flare-test-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder), nullptr);
+  Program exchanger("process_exchanger", {"1", "1000"}, environment(std::string("zmq+ipc://") + folder + "/x.sock"));
+  const std::string url = exchanger.wait_line("zmq+");
+  ASSERT_NE(url, "") << exchanger.output();
+  Stranger stranger(zmq::socket_type::dealer);
+  stranger.be_slow();
+  stranger.connect(url);
+  const flare::Bytes frame = wire::encode({1, wire::Heartbeat{}});
+  for (size_t i = 0; i < kFrames; ++i) stranger.say_raw({std::string(frame.text())});
+  ::usleep(500'000);
+  const size_t answers = stranger.count_left();
+  EXPECT_GT(answers, 1u);
+  EXPECT_LT(answers, kFrames / 2);
+  Program trainer("process_trainer", {}, environment(url));
+  EXPECT_EQ(exchanger.wait_exit(), 0) << exchanger.output();
+  EXPECT_EQ(trainer.wait_exit(), 0) << trainer.output();
+  std::filesystem::remove_all(folder);
+}
+
+// An exchanger that asks for a result again and again, each time as if for the first.
+TEST(StrangeExchanger, ATaskAskedForWithoutEndHasOneResultUnderWay) {
+  Stranger stranger(zmq::socket_type::router);
+  Program trainer("process_trainer", {}, environment(stranger.bind()));
+  std::string control;
+  stranger.hear<wire::Hello>(&control);
+  wire::Welcome welcome;
+  welcome.epoch = 1;
+  welcome.instance = "strange";
+  stranger.say({0, welcome}, control);
+  std::string bulk, from;
+  stranger.hear<wire::Hello>(&bulk);
+  welcome.lane = wire::Lane::kBulk;
+  stranger.say({0, welcome}, bulk);
+
+  const flare::Bytes values = flare::copy_bytes(std::string(200'000, '\0').data(), 200'000);
+  const auto ask = [&](int number) {
+    auto task = std::make_shared<flare::Message>();
+    task->topic = "train";
+    task->id = "message-" + std::to_string(number);
+    task->data.headers.set("__task_id__", "task");
+    task->data.headers.set("__task_name__", "train");
+    task->data.kind = "WEIGHTS";
+    task->data.body.set("w", flare::Tensor{FLARE_FLOAT32, {50'000}, values});
+    wire::Data data;
+    data.payload.sizes = {values.size};
+    data.payload.slots = {{0, 0, values.size}};
+    data.message = task;
+    stranger.say({1, data}, control);
+  };
+  const auto serve = [&] {
+    const auto request = stranger.hear<flare::ChunkRequest>(&from);
+    ASSERT_EQ(request.length, values.size);
+    stranger.say({1, wire::Chunk{request.transaction, 0, 0, flare::checksum(values.data, values.size)}}, values, bulk);
+  };
+  ask(0);
+  serve();
+  ASSERT_EQ(stranger.hear<wire::Data>(&from).message->request_id, "message-0");
+  std::string last;
+  for (int i = 1; i <= 100; ++i) {  // more than an owner has transactions
+    ask(i);
+    serve();
+    const wire::Data again = stranger.hear<wire::Data>(&from);
+    ASSERT_EQ(again.message->request_id, "message-" + std::to_string(i));
+    last = again.message->id;
+  }
+  stranger.say({1, wire::Settled{last, true, "", ""}}, control);
+  EXPECT_EQ(trainer.wait_line("delivered"), "delivered task") << trainer.output();
 }
 
 }  // namespace

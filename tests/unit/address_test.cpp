@@ -48,6 +48,17 @@ TEST(Address, OnlyLoopbackUnlessAllowed) {
   EXPECT_NE(refusal("zmq+tcp://10.0.0.1:1").find("allow_insecure"), std::string::npos);
   EXPECT_NE(refusal("zmq+tcp://*:1").find("allow_insecure"), std::string::npos);
   EXPECT_EQ(refusal("zmq+tcp://10.0.0.1:1", true), "");
+  EXPECT_EQ(refusal("zmq+tcp://127.1:1"), "");
+  EXPECT_EQ(refusal("zmq+tcp://localhost:1"), "");
+}
+
+TEST(Address, WhatBeginsLikeLoopbackMayLeaveTheMachine) {
+  for (const char *host : {"127.0.0.1.example.com", "127.evil", "localhost.example.com", "[::1].example.com"}) {
+    EXPECT_NE(refusal("zmq+tcp://" + std::string(host) + ":1").find("allow_insecure"), std::string::npos) << host;
+  }
+  // libzmq's "source;destination".
+  EXPECT_NE(refusal("zmq+tcp://127.0.0.1:0;10.0.0.1:1").find("more than one host"), std::string::npos);
+  EXPECT_NE(refusal("zmq+tcp://127.0.0.1:0;10.0.0.1:1", true).find("more than one host"), std::string::npos);
 }
 
 }  // namespace

@@ -400,6 +400,68 @@ TEST_P(TwoReceivers, AStopAndTheLastConfirmationMayMeet) {
   }
 }
 
+// At the limits of what may be under way, and one beyond: refused with a reason, and nothing is lost.
+class AtTheLimits : public TwoReceivers {
+ protected:
+  void change(Settings *settings) override {
+    settings->launch_once = true;
+    settings->limits.max_uploads = 2;
+    settings->limits.max_metrics = 3;
+    settings->limits.max_receivers = 4;
+  }
+};
+
+TEST_P(AtTheLimits, AResultTooManyCanBeSubmittedLater) {
+  submit_and_fetch();
+  const auto first = upload_;
+  const MessagePtr first_reply = reply_;
+  submit_and_fetch();
+  const auto request = ask(weights(1, 0), "third", "other");
+  ASSERT_EQ(next(), FLARE_OK);
+  std::shared_ptr<Upload> upload;
+  const Outcome refused = agent_->submit(*task_, weights(1, 7), false, &upload);
+  EXPECT_EQ(refused.status, FLARE_INVALID_STATE);
+  EXPECT_NE(refused.reason.find("2 results are still on their way"), std::string::npos) << refused.reason;
+  EXPECT_EQ(exchanger_->confirm(*first_reply, "server", true, "").status, FLARE_OK);
+  EXPECT_EQ(agent_->wait(*first, FLARE_DELIVERED, kLong).status, FLARE_OK);
+  upload = submit(weights(1, 7));
+  EXPECT_EQ(agent_->wait(*upload, FLARE_DELIVERED, kLong).status, FLARE_OK);
+  EXPECT_EQ(exchanger_->confirm(*reply_, "server", true, "").status, FLARE_OK);
+  EXPECT_EQ(delivered().status, FLARE_OK);
+}
+
+TEST_P(AtTheLimits, ATaskWithTooManyReceiversIsRefusedForGood) {
+  const auto send = [&](size_t receivers) {
+    auto request = std::make_shared<Request>();
+    request->task_name = "other";
+    for (size_t i = 0; i < receivers; ++i) request->receivers.push_back("receiver-" + std::to_string(i));
+    EXPECT_EQ(exchanger_->send(request, weights(1, 0), false).status, FLARE_OK);
+    return request;
+  };
+  MessagePtr none;
+  const Outcome refused = exchanger_->wait(*send(5), kLong, &none);
+  EXPECT_LT(refused.status, 0);
+  EXPECT_NE(refused.reason.find("more than 4 receivers"), std::string::npos) << refused.reason;
+  send(4);
+  EXPECT_EQ(next(), FLARE_OK);
+}
+
+TEST_P(AtTheLimits, OfMetricsThatNobodyReadsTheLastAreKept) {
+  for (const int64_t step : {0, 1, 2, 3, 4}) {
+    EXPECT_EQ(agent_->log({"SCALAR", "loss", 1.0, step, "", 0}).status, FLARE_OK);
+    while (agent_->stats().metrics_sent <= step) std::this_thread::sleep_for(1ms);
+  }
+  Metric metric;
+  for (const int64_t step : {2, 3, 4}) {
+    ASSERT_EQ(exchanger_->next_metric(kLong, &metric).status, FLARE_OK);
+    EXPECT_EQ(metric.step, step);
+  }
+  EXPECT_EQ(exchanger_->next_metric(0, &metric).status, FLARE_TIMEOUT);
+}
+
+INSTANTIATE_TEST_SUITE_P(Transports, AtTheLimits, testing::Values("memory", "ipc"),
+                         [](const auto &parameter) { return parameter.param; });
+
 INSTANTIATE_TEST_SUITE_P(Transports, TwoReceivers, testing::Values("memory", "ipc", "tcp"),
                          [](const auto &parameter) { return parameter.param; });
 

@@ -60,6 +60,7 @@ class Service : public testing::Test {
     limits.max_transactions = 3;
     limits.max_outcomes = 2;
     limits.max_tombstones = 2;
+    limits.max_receivers = 4;
     return limits;
   }
   double now_ = 1000;
@@ -85,6 +86,17 @@ TEST_F(Service, DS_02_CountsAndBudgetsAreChecked) {
   rejected([](auto *options) { options->progress_interval = -1; });
   rejected([](auto *options) { options->progress_interval = std::nan(""); });
   EXPECT_EQ(service_.sizes().live, 0u);
+}
+
+TEST_F(Service, ReceiversThatNobodyDeclaredAreBounded) {
+  begin("T", {});
+  service_.add_object("T", "ref", now_);
+  for (const char *name : {"a", "b", "c", "d"}) {
+    EXPECT_EQ(pull("ref", name, What::kData).code, DownloadService::Code::kOk);
+  }
+  EXPECT_EQ(pull("ref", "e", What::kData).code, DownloadService::Code::kInvalidRequest);
+  EXPECT_EQ(service_.rejected(), 1);
+  EXPECT_EQ(pull("ref", "d", What::kData).code, DownloadService::Code::kOk);
 }
 
 TEST_F(Service, DS_01_AnIdIsTakenUntilItsReceiptIsOld) {

@@ -232,6 +232,42 @@ TEST(HostileFrames, LongIdsAndNames) {
             FLARE_TOO_LARGE);
 }
 
+// What was not asked at its very edge above.
+TEST(HostileFrames, TheLastThatFitsAndTheFirstThatDoesNot) {
+  Limits limits;
+  limits.max_text = 2000;
+  limits.max_tensor_bytes = limits.max_message_bytes = 5000;
+  limits.max_tensors = 2;
+  for (const size_t more : {size_t{0}, size_t{1}}) {
+    const flare_status expected = more == 0 ? FLARE_OK : FLARE_TOO_LARGE;
+    Hello hello;
+    hello.token = std::string(2000 + more, 'x');
+    EXPECT_EQ(judge(encode({0, hello}).text(), limits), expected);
+    Message message;
+    message.id = std::string(kMaxId + more, 'x');
+    EXPECT_EQ(judge(encode(Envelope{1, Data{std::make_shared<Message>(message), {}}}).text(), limits), expected);
+    message.id = "id";
+    message.data.body.set(std::string(2000 + more, 'x'), 1);
+    EXPECT_EQ(judge(encode(Envelope{1, Data{std::make_shared<Message>(message), {}}}).text(), limits), expected);
+    const Settled settled{"t", true, "", std::string(kMaxReceiver + more, 'x')};
+    EXPECT_EQ(judge(encode({1, settled}).text(), limits), expected);
+    EXPECT_EQ(judge(encode({1, Progress{"t", "", 5000 + more, 0}}).text(), limits), expected);
+    // An object may be as large as a chunk, however small the limit of a tensor is.
+    EXPECT_EQ(judge(encode({1, Chunk{"t", 0, limits.chunk_bytes + more, 0}}).text(), limits), expected);
+    Builder builder;
+    EXPECT_EQ(judge(&builder, fbs::CreateBye(builder, builder.CreateString(std::string(kMaxReason + more, 'x')))),
+              expected);
+    const auto shapes = std::vector<std::vector<int64_t>>(2 + more, {0});
+    EXPECT_EQ(judge_body(tensors(shapes), std::vector<fbs::Slot>(2 + more), {}, false, limits), expected);
+    const std::vector<int64_t> many(static_cast<size_t>(limits.max_dimensions) + more, 1);
+    EXPECT_EQ(judge_body(tensors(std::vector<std::vector<int64_t>>{many}), {{0, 0, 1}}, {1}, false, limits), expected);
+    const auto size = static_cast<int64_t>(2500 + more);
+    EXPECT_EQ(judge_body(tensors({{2500}, {size}}), {{0, 0, 2500}, {1, 0, static_cast<uint64_t>(size)}},
+                         {2500, static_cast<uint64_t>(size)}, false, limits),
+              expected);
+  }
+}
+
 TEST(HostileFrames, TextThatIsNotUtf8) {
   for (const char *text : {"\xff", "a\xc3", "\xed\xa0\x80", "\xc0\xaf", "\xf4\x90\x80\x80"}) {
     EXPECT_EQ(judge(encode({1, Ack{text, true, "", false}}).text()), FLARE_PROTOCOL);

@@ -59,6 +59,29 @@ TEST_F(AgentSide, GreetsWhenThereIsAConnectionAndAgainUntilWelcomed) {
   EXPECT_TRUE(session.take_actions().empty()) << "connect_timeout is for the first welcome only";
 }
 
+// The link sees a connection that was lost and is back at once as one that never was away.
+TEST_F(AgentSide, GreetsAgainWhereAFrameCouldNotBeSent) {
+  session.on_connection(kControl, true, now);
+  session.on_connection(kBulk, true, now);
+  connect("x", 5);
+  wire::Welcome bulk;
+  bulk.lane = wire::Lane::kBulk;
+  bulk.epoch = 5;
+  session.on_frame(kBulk, {0, bulk}, now);
+  session.take_actions();
+  for (const Connection &connection : {kBulk, kControl}) {
+    now += 10s;
+    session.on_unreachable(connection, now);
+    EXPECT_TRUE(actions_of<Session::Send>(session.take_actions()).empty());
+    ASSERT_EQ(session.deadline(), now + 1s) << connection;
+    now += 1s;
+    session.on_time(now);
+    const auto sends = actions_of<Session::Send>(session.take_actions());
+    ASSERT_EQ(sends.size(), 1u);
+    EXPECT_EQ(sends[0].to, connection);
+  }
+}
+
 TEST_F(AgentSide, GivesUpAfterTheConnectTimeout) {
   EXPECT_EQ(session.deadline(), now + 10s);
   session.on_time(now + 10s);

@@ -16,7 +16,12 @@ constexpr std::string_view kTcp = "zmq+tcp://";
 
 [[noreturn]] void refuse(const std::string &text) { throw Failure(FLARE_INVALID_ARGUMENT, text); }
 
-bool is_loopback(std::string_view host) { return host == "localhost" || host == "[::1]" || host.starts_with("127."); }
+// Not every name that begins with 127. is such an address: "127.0.0.1.example.com" is one of DNS, and libzmq reads
+// "127.0.0.1:0;example.com" as where from and where to.
+bool is_loopback(std::string_view host) {
+  if (host == "localhost" || host == "[::1]") return true;
+  return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos;
+}
 
 }  // namespace
 
@@ -50,6 +55,9 @@ Address parse_address(std::string_view url, bool allow_insecure) {
       refuse("the URL '" + address.url + "' needs a host and a port: write zmq+tcp://HOST:PORT");
     }
     const std::string_view host = rest.substr(0, colon), port = rest.substr(colon + 1);
+    if (host.find(';') != std::string_view::npos) {
+      refuse("the URL '" + address.url + "' has more than one host: write zmq+tcp://HOST:PORT");
+    }
     const std::optional<int64_t> number = parse_int(port);
     if (port != "*" && (!number || *number < 1 || *number > 65535)) {
       refuse("the URL '" + address.url + "' has no valid port: write a number from 1 to 65535");

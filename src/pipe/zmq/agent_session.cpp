@@ -23,6 +23,8 @@ AgentSession::AgentSession(SessionIdentity identity, std::optional<Duration> con
 
 wire::Hello AgentSession::hello(wire::Lane lane) const {
   wire::Hello hello;
+  hello.min_version = identity_.wires.oldest;
+  hello.max_version = identity_.wires.newest;
   hello.lane = lane;
   hello.epoch = lane == wire::Lane::kBulk ? epoch_ : 0;
   hello.instance = identity_.instance;
@@ -94,9 +96,10 @@ void AgentSession::on_welcome(const wire::Welcome &welcome, TimePoint now) {
     return;
   }
   if (welcomed_ && welcome.epoch == epoch_) return;
-  if (welcome.version != wire::kWireVersion) {
+  if (welcome.version < identity_.wires.oldest || welcome.version > identity_.wires.newest) {
     finish(FLARE_PROTOCOL, "the exchanger at " + url_ + " chose wire version " + std::to_string(welcome.version) +
-                               ", which was not offered");
+                               ", which was not offered (its library is " + welcome.library + ", this one " +
+                               identity_.library + ")");
     return;
   }
   lose();
@@ -131,12 +134,15 @@ void AgentSession::on_reject(const Connection &from, const wire::Reject &reject,
   finish(FLARE_REFUSED, "the exchanger at " + url_ + " refused agent '" + identity_.agent_id + "': " + reject.reason);
 }
 
-void AgentSession::on_unreachable(const Connection &connection) {
+void AgentSession::on_unreachable(const Connection &connection, TimePoint now) {
   if (connection == kControl) {
     lose();
   } else {
     bulk_welcomed_ = false;
   }
+  // The link says nothing of a connection that is back before it was seen to be gone.
+  const bool needs_greeting = (control_up_ && !welcomed_) || (bulk_up_ && welcomed_ && !bulk_welcomed_);
+  if (needs_greeting && !over_) greet_again_ = now + kGreetAgain;
 }
 
 void AgentSession::on_time(TimePoint now) {

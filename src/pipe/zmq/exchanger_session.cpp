@@ -1,9 +1,19 @@
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
 #include "pipe/zmq/session.h"
 
 namespace flare {
+
+namespace {
+
+std::string text_of(const WireVersions &wires) {
+  if (wires.oldest == wires.newest) return std::to_string(wires.newest);
+  return std::to_string(wires.oldest) + " to " + std::to_string(wires.newest);
+}
+
+}  // namespace
 
 ExchangerSession::ExchangerSession(SessionIdentity identity, std::function<bool(const Connection &)> reachable)
     : identity_(std::move(identity)), reachable_(std::move(reachable)) {}
@@ -40,11 +50,12 @@ bool ExchangerSession::on_frame(const Connection &from, const wire::Envelope &en
 }
 
 void ExchangerSession::on_hello(const Connection &from, const wire::Hello &hello) {
-  if (hello.min_version > wire::kWireVersion || hello.max_version < wire::kWireVersion) {
+  if (hello.min_version > hello.max_version || hello.min_version > identity_.wires.newest ||
+      hello.max_version < identity_.wires.oldest) {
     refuse(from, wire::Refusal::kVersion,
-           "it speaks wire versions " + std::to_string(hello.min_version) + " to " + std::to_string(hello.max_version) +
-               ", this exchanger (library " + identity_.library + ") speaks " + std::to_string(wire::kWireVersion) +
-               ": use libraries of matching versions");
+           "it (library " + hello.library + ") speaks wire versions " + std::to_string(hello.min_version) + " to " +
+               std::to_string(hello.max_version) + ", this exchanger (library " + identity_.library + ") speaks " +
+               text_of(identity_.wires) + ": use libraries of matching versions");
     return;
   }
   if (!equal_secret(hello.token, identity_.token)) {
@@ -81,9 +92,9 @@ void ExchangerSession::on_hello(const Connection &from, const wire::Hello &hello
   agent_instance_ = last_instance_ = hello.instance;
   ++epoch_;
   ++ups_;
+  version_ = std::min(hello.max_version, identity_.wires.newest);
   welcome(from, wire::Lane::kControl);
-  act(Up{{hello.instance, hello.agent_id, identity_.site, identity_.job_id, hello.library, wire::kWireVersion},
-         new_peer});
+  act(Up{{hello.instance, hello.agent_id, identity_.site, identity_.job_id, hello.library, version_}, new_peer});
 }
 
 void ExchangerSession::on_bulk_hello(const Connection &from, const wire::Hello &hello) {
@@ -100,6 +111,7 @@ void ExchangerSession::on_bulk_hello(const Connection &from, const wire::Hello &
 
 void ExchangerSession::welcome(const Connection &to, wire::Lane lane) {
   wire::Welcome welcome;
+  welcome.version = version_;
   welcome.lane = lane;
   welcome.epoch = epoch_;
   welcome.instance = identity_.instance;
@@ -110,7 +122,7 @@ void ExchangerSession::welcome(const Connection &to, wire::Lane lane) {
   act(Send{to, {0, welcome}});
 }
 
-void ExchangerSession::on_unreachable(const Connection &connection) {
+void ExchangerSession::on_unreachable(const Connection &connection, TimePoint) {
   if (connection == control_) lose();
   if (connection == bulk_) bulk_.clear();
 }

@@ -7,6 +7,7 @@
 #include "base/checksum.h"
 #include "base/failure.h"
 #include "base/text.h"
+#include "base/version.h"
 
 namespace flare {
 
@@ -16,14 +17,6 @@ constexpr int kMaxConfirms = 10;
 
 // An alarm that rings so late did not wait for a busy processor: the process was frozen or suspended.
 constexpr Duration kHeldUp = std::chrono::milliseconds(500);
-
-// What an envelope may take before its sender is admitted: enough for a greeting.
-constexpr size_t kMaxGreetingBytes = 64u << 10;
-
-std::string version_text() {
-  return std::to_string(FLARE_VERSION_MAJOR) + "." + std::to_string(FLARE_VERSION_MINOR) + "." +
-         std::to_string(FLARE_VERSION_PATCH);
-}
 
 flare_status status_of(std::string_view topic) {
   return topic == topic::kEnd ? FLARE_ENDED : topic == topic::kAbort ? FLARE_ABORTED : FLARE_PEER_GONE;
@@ -53,8 +46,8 @@ FramePipe::FramePipe(Role role, const Settings &settings, std::unique_ptr<Link> 
       handler_(handler_options(settings), settings.limits),
       service_(settings.limits),
       alarm_(loop->make_alarm([this] { pump(); })) {
-  const SessionIdentity identity{new_uuid(),      settings.agent_id, settings.site,
-                                 settings.job_id, settings.token,    version_text()};
+  const SessionIdentity identity{new_uuid(),     settings.agent_id, settings.site,  settings.job_id,
+                                 settings.token, library_version(), wire_versions()};
   if (role == Role::kAgent) {
     session_ = std::make_unique<AgentSession>(identity, settings.connect_timeout, settings.url, Clock::now());
   } else {
@@ -152,7 +145,7 @@ void FramePipe::close_doors(const std::string &reason) { exchanger_session_->clo
 bool FramePipe::transmit(const Connection &to, wire::Body body, const Bytes &payload, bool lent) {
   if (to.empty()) return false;
   if (link_->send(to, {session_->epoch(), std::move(body)}, payload, lent)) return true;
-  session_->on_unreachable(to);
+  session_->on_unreachable(to, Clock::now());
   return false;
 }
 
@@ -164,7 +157,7 @@ void FramePipe::on_connection(const Connection &connection, bool up) {
 
 size_t FramePipe::max_envelope_bytes(const Connection &from) const {
   const bool admitted = from == session_->control() || from == session_->bulk();
-  return admitted ? settings_.limits.max_envelope_bytes : kMaxGreetingBytes;
+  return admitted ? settings_.limits.max_envelope_bytes : settings_.limits.max_greeting_bytes;
 }
 
 void FramePipe::on_bad_frame(const Connection &, const std::string &reason) {
@@ -224,6 +217,9 @@ void FramePipe::on_data(const wire::Data &data, const Bytes &payload, TimePoint 
   if (!refusal && by_reference) {
     try {
       if (incoming_.size() >= settings_.limits.max_transactions) throw Failure(FLARE_TOO_LARGE, "too many transfers");
+      if (confirms_.size() >= settings_.limits.max_words_left) {
+        throw Failure(FLARE_TOO_LARGE, "the ends of too many transfers are not acknowledged");
+      }
       Incoming incoming{data, Downloader(message.id, data.payload.sizes, settings_.streaming_idle_timeout,
                                          settings_.resend_interval * 2, settings_.limits, now)};
       if (session_->bulk().empty()) incoming.downloader.on_disconnected();
@@ -384,7 +380,7 @@ bool FramePipe::pump_downloads() {
 
 void FramePipe::perform(const Session::Action &action) {
   if (const auto *send = std::get_if<Session::Send>(&action)) {
-    if (!link_->send(send->to, send->envelope, {}, false)) session_->on_unreachable(send->to);
+    if (!link_->send(send->to, send->envelope, {}, false)) session_->on_unreachable(send->to, Clock::now());
   } else if (const auto *up = std::get_if<Session::Up>(&action)) {
     const TimePoint now = Clock::now();
     if (up->new_peer) forget_peer();

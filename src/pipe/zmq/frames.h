@@ -21,9 +21,6 @@ enum class Phase : uint8_t { kIdle = 0, kReceiving = 1, kComputing = 2, kSending
 enum class Refusal : uint8_t { kVersion = 0, kToken = 1, kAgentId = 2, kNameTaken = 3, kUnknownSession = 4, kOver = 5 };
 
 inline constexpr uint16_t kWireVersion = 1;
-inline constexpr size_t kMaxId = 1024;       // bytes of an id: both ends keep many of them
-inline constexpr size_t kMaxReceiver = 256;  // bytes of a receiver's name
-inline constexpr size_t kMaxReason = 4096;   // bytes of a reason: encode() cuts longer ones
 
 struct Hello {  // agent -> exchanger, first on each connection
   uint16_t min_version = kWireVersion;

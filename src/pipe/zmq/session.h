@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "base/version.h"
 #include "pipe/pipe.h"
 #include "pipe/zmq/link.h"
 
@@ -21,6 +22,7 @@ struct SessionIdentity {
   std::string job_id;  // what the exchanger tells
   std::string token;
   std::string library;
+  WireVersions wires{};
 };
 
 class Session {
@@ -47,7 +49,7 @@ class Session {
   // True when the frame belongs to the live session and is for those above. Else it was a greeting, or it was
   // refused; refused ones are counted.
   virtual bool on_frame(const Connection &from, const wire::Envelope &envelope, TimePoint now) = 0;
-  virtual void on_unreachable(const Connection &connection) = 0;
+  virtual void on_unreachable(const Connection &connection, TimePoint now) = 0;
   virtual void on_time(TimePoint now) = 0;
   virtual std::optional<TimePoint> deadline() const = 0;
 
@@ -79,7 +81,7 @@ class AgentSession : public Session {
 
   void on_connection(const Connection &connection, bool up, TimePoint now) override;
   bool on_frame(const Connection &from, const wire::Envelope &envelope, TimePoint now) override;
-  void on_unreachable(const Connection &connection) override;
+  void on_unreachable(const Connection &connection, TimePoint now) override;
   void on_time(TimePoint now) override;
   std::optional<TimePoint> deadline() const override;
   Connection control() const override { return welcomed_ ? kControl : Connection(); }
@@ -115,7 +117,7 @@ class ExchangerSession : public Session {
 
   void on_connection(const Connection &, bool, TimePoint) override {}
   bool on_frame(const Connection &from, const wire::Envelope &envelope, TimePoint now) override;
-  void on_unreachable(const Connection &connection) override;
+  void on_unreachable(const Connection &connection, TimePoint now) override;
   void on_time(TimePoint) override {}
   std::optional<TimePoint> deadline() const override { return std::nullopt; }
   Connection control() const override { return control_; }
@@ -135,6 +137,7 @@ class ExchangerSession : public Session {
   std::function<bool(const Connection &)> reachable_;
   Connection control_;
   Connection bulk_;
+  uint16_t version_ = wire::kWireVersion;  // of this session
   std::string agent_instance_;
   std::string last_instance_;  // also of an agent that is gone
   std::string closed_reason_;

@@ -158,7 +158,7 @@ class AgentLink : public ZmqLink {
     let_go(&lane.socket, Duration::zero());
     lane.missing->set(Clock::now() + kMissing);
     auto socket = std::make_unique<ZmqSocket>(
-        &context_, zmq::socket_type::dealer, loop_,
+        &context_, zmq::socket_type::dealer, loop_, settings_.limits.max_unsent,
         [this, name, listener](ZmqSocket::Parts parts) {
           receive(name, std::move(parts), 0, settings_.limits, listener);
         },
@@ -190,7 +190,7 @@ class ExchangerLink : public ZmqLink {
   void open(LinkListener *listener) override {
     if (address_.transport == Transport::kZmqIpc) prepare_path();
     socket_ = std::make_unique<ZmqSocket>(
-        &context_, zmq::socket_type::router, loop_,
+        &context_, zmq::socket_type::router, loop_, settings_.limits.max_unsent,
         [this, listener](ZmqSocket::Parts parts) {
           const Connection from = parts.front().to_string();
           receive(from, std::move(parts), 1, settings_.limits, listener);

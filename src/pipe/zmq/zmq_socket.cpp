@@ -5,12 +5,20 @@
 
 namespace flare {
 
-ZmqSocket::ZmqSocket(zmq::context_t *context, zmq::socket_type type, Loop *loop, std::function<void(Parts)> on_parts,
-                     std::function<void(bool)> on_writable)
+namespace {
+
+// Messages received in one go: then whatever else waits in the loop has its turn, however many a peer sends.
+constexpr int kAtOnce = 256;
+
+}  // namespace
+
+ZmqSocket::ZmqSocket(zmq::context_t *context, zmq::socket_type type, Loop *loop, int max_unsent,
+                     std::function<void(Parts)> on_parts, std::function<void(bool)> on_writable)
     : socket_(*context, type), loop_(loop), on_parts_(std::move(on_parts)), on_writable_(std::move(on_writable)) {
-  // Flow is controlled by credit above; a high-water mark would drop or block.
-  socket_.set(zmq::sockopt::sndhwm, 0);
-  socket_.set(zmq::sockopt::rcvhwm, 0);
+  // Flow is controlled by credit above, which never comes near. Who asks without end and does not read, or sends
+  // faster than anybody can read, does not fill our memory: the first counts as unreachable, the second waits.
+  socket_.set(zmq::sockopt::sndhwm, max_unsent);
+  socket_.set(zmq::sockopt::rcvhwm, max_unsent);
 }
 
 ZmqSocket::~ZmqSocket() {
@@ -50,7 +58,7 @@ void ZmqSocket::drain_soon() {
 
 void ZmqSocket::drain() {
   const auto alive = alive_;
-  for (;;) {
+  for (int received = 0; received < kAtOnce; ++received) {
     const int events = socket_.get(zmq::sockopt::events);
     const bool writable = (events & ZMQ_POLLOUT) != 0;
     if (writable != std::exchange(writable_, writable)) on_writable_(writable);
@@ -64,6 +72,7 @@ void ZmqSocket::drain() {
     on_parts_(std::move(parts));
     if (!*alive) return;
   }
+  drain_soon();
 }
 
 namespace {

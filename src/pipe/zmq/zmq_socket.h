@@ -18,15 +18,16 @@ class ZmqSocket {
  public:
   using Parts = std::vector<zmq::message_t>;
 
-  // `on_parts` gets each whole message, `on_writable` each change of whether the socket takes messages.
-  ZmqSocket(zmq::context_t *context, zmq::socket_type type, Loop *loop, std::function<void(Parts)> on_parts,
-            std::function<void(bool)> on_writable);
+  // `on_parts` gets each whole message, `on_writable` each change of whether the socket takes messages. `max_unsent`
+  // of them wait in it at most, for each connection and direction.
+  ZmqSocket(zmq::context_t *context, zmq::socket_type type, Loop *loop, int max_unsent,
+            std::function<void(Parts)> on_parts, std::function<void(bool)> on_writable);
   ~ZmqSocket();
 
   zmq::socket_t &raw() { return socket_; }
   void start();  // after connect or bind
 
-  // False: nobody is there to take it. Never blocks.
+  // False: nobody is there to take it, or nobody takes it. Never blocks.
   bool send(Parts *parts);
 
  private:
