@@ -4,7 +4,7 @@
 
 #include <zmq.hpp>
 
-#include "pipe/zmq/frames.h"
+#include "pipe/zmq/sealed.h"
 #include "program.h"
 
 namespace flare_test {
@@ -42,7 +42,7 @@ class Stranger {
     }
   }
   void say(const wire::Envelope &envelope, const std::string &to = "") {
-    const flare::Bytes bytes = wire::encode(envelope);
+    const flare::Bytes bytes = wire::seal(envelope);
     const std::string frame(reinterpret_cast<const char *>(bytes.data), bytes.size);
     say_raw(to.empty() ? std::vector{frame} : std::vector{to, frame});
   }
@@ -53,7 +53,7 @@ class Stranger {
       *from = frame.to_string();
       if (!socket_.recv(frame)) return std::nullopt;
     }
-    const wire::Envelope envelope = wire::decode(frame.data(), frame.size(), {});
+    const wire::Envelope envelope = wire::unseal(frame.data(), frame.size(), {});
     while (frame.more() && socket_.recv(frame)) {
     }
     return envelope;
