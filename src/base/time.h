@@ -7,9 +7,14 @@
 
 namespace flare {
 
-using Clock = std::chrono::steady_clock;
-using TimePoint = Clock::time_point;
+using TimePoint = std::chrono::steady_clock::time_point;
 using Duration = std::chrono::nanoseconds;
+
+// The time for whatever waits. Defined apart in clock.cpp, so that a campaign can bring its own.
+struct Clock {
+  using time_point = TimePoint;
+  static TimePoint now();
+};
 
 inline Duration from_seconds(double seconds) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));

@@ -9,6 +9,7 @@
 
 #include "base/checksum.h"
 #include "pipe/zmq/frames.h"
+#include "pipe/zmq/sealed.h"
 #include "program.h"
 
 namespace flare_test {
@@ -46,12 +47,12 @@ class Stranger {
     }
   }
   void say(const wire::Envelope &envelope, const std::string &to = "") {
-    const flare::Bytes bytes = wire::encode(envelope);
+    const flare::Bytes bytes = wire::seal(envelope);
     const std::string frame(reinterpret_cast<const char *>(bytes.data), bytes.size);
     say_raw(to.empty() ? std::vector{frame} : std::vector{to, frame});
   }
   void say(const wire::Envelope &envelope, const flare::Bytes &payload, const std::string &to) {
-    say_raw({to, std::string(wire::encode(envelope).text()), std::string(payload.text())});
+    say_raw({to, std::string(wire::seal(envelope).text()), std::string(payload.text())});
   }
   // Reads nothing more than one message ahead.
   void be_slow() { socket_.set(zmq::sockopt::rcvhwm, 1); }
@@ -68,7 +69,7 @@ class Stranger {
       *from = frame.to_string();
       if (!socket_.recv(frame)) return std::nullopt;
     }
-    const wire::Envelope envelope = wire::decode(frame.data(), frame.size(), {});
+    const wire::Envelope envelope = wire::unseal(frame.data(), frame.size(), {});
     while (frame.more() && socket_.recv(frame)) {
     }
     return envelope;
@@ -214,7 +215,7 @@ TEST(Stranger, WhoAsksWithoutEndAndDoesNotReadIsNotAnsweredWithoutEnd) {
   Stranger stranger(zmq::socket_type::dealer);
   stranger.be_slow();
   stranger.connect(url);
-  const flare::Bytes frame = wire::encode({1, wire::Heartbeat{}});
+  const flare::Bytes frame = wire::seal({1, wire::Heartbeat{}});
   for (size_t i = 0; i < kFrames; ++i) stranger.say_raw({std::string(frame.text())});
   ::usleep(500'000);
   const size_t answers = stranger.count_left();

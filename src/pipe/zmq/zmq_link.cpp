@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/failure.h"
+#include "pipe/zmq/sealed.h"
 #include "pipe/zmq/zmq_socket.h"
 
 namespace flare {
@@ -27,7 +28,7 @@ namespace {
 
 // The envelope and, when there is one, the payload behind it.
 void add_frames(const wire::Envelope &envelope, const Bytes &payload, bool lent, ZmqSocket::Parts *parts) {
-  parts->push_back(to_message(wire::encode(envelope), false));
+  parts->push_back(to_message(wire::seal(envelope), false));
   if (payload.size > 0) parts->push_back(to_message(payload, lent));
 }
 
@@ -41,7 +42,7 @@ void receive(const Connection &from, ZmqSocket::Parts parts, size_t first, Limit
   try {
     const zmq::message_t &frame = parts[first];
     limits.max_envelope_bytes = listener->max_envelope_bytes(from);
-    envelope = wire::decode(frame.data(), frame.size(), limits);
+    envelope = wire::unseal(frame.data(), frame.size(), limits);
   } catch (const std::exception &failure) {  // a Failure, or no memory for what it announces
     listener->on_bad_frame(from, failure.what());
     return;
@@ -73,7 +74,7 @@ class ZmqLink : public Link {
 
  protected:
   void configure(ZmqSocket *socket) const {
-    socket->raw().set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(settings_.limits.max_envelope_bytes));
+    socket->raw().set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(settings_.limits.max_envelope_bytes + wire::kSealBytes));
     // Only when asked for: with it, libzmq reports IPv4 addresses in their mapped form.
     if (address_.endpoint.starts_with("tcp://[")) socket->raw().set(zmq::sockopt::ipv6, true);
   }
