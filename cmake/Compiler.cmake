@@ -35,6 +35,6 @@ target_compile_options(flare_warnings INTERFACE
 if(FLARE_SANITIZE)
   add_compile_options(-fsanitize=${FLARE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
   add_link_options(-fsanitize=${FLARE_SANITIZE})
-  # The thread sanitizer knows no fences and says so in each file with Asio, whose queue has a mutex beside them.
+  # The thread sanitizer knows no fences and says so in each file that has one, be it in a header of others.
   target_compile_options(flare_warnings INTERFACE "$<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>")
 endif()

@@ -134,6 +134,7 @@ void Agent::close() {
     }
     refresh();
   }
+  loop_->help();
   const TimePoint deadline = Clock::now() + settings_.close_timeout;
   if (pipe_) idle_fd_.wait(deadline);
   try {
@@ -173,11 +174,14 @@ std::optional<Outcome> Agent::over() const {
 }
 
 Outcome Agent::wait_connected(int64_t timeout_ms) {
-  return wait_for(&mutex_, connected_fd_, timeout_ms, [this]() -> std::optional<Outcome> {
-    if (auto ended = over()) return ended;
-    if (connected_) return Outcome{};
-    return std::nullopt;
-  });
+  return wait_for(
+      &mutex_, connected_fd_, timeout_ms,
+      [this]() -> std::optional<Outcome> {
+        if (auto ended = over()) return ended;
+        if (connected_) return Outcome{};
+        return std::nullopt;
+      },
+      loop_.get());
 }
 
 flare_state Agent::state() const {
@@ -248,16 +252,19 @@ Outcome Agent::next_log_record(int64_t timeout_ms, Log::Record *record) {
 // ---- Tasks ---------------------------------------------------------------------------------------------------
 
 Outcome Agent::next_task(int64_t timeout_ms, std::shared_ptr<Task> *task) {
-  return wait_for(&mutex_, task_fd_, timeout_ms, [&]() -> std::optional<Outcome> {
-    TaskBook::Next next = book_.next();
-    refresh();
-    if (next.status == FLARE_TIMEOUT) return std::nullopt;
-    if (next.status == FLARE_OK) {
-      *task = std::make_shared<Task>(shared_from_this(), next.task, kind_of(task_name_of(*next.task), settings_));
-      in_hands_[(*task)->id()] = (*task)->aborted_;
-    }
-    return Outcome{next.status, next.reason};
-  });
+  return wait_for(
+      &mutex_, task_fd_, timeout_ms,
+      [&]() -> std::optional<Outcome> {
+        TaskBook::Next next = book_.next();
+        refresh();
+        if (next.status == FLARE_TIMEOUT) return std::nullopt;
+        if (next.status == FLARE_OK) {
+          *task = std::make_shared<Task>(shared_from_this(), next.task, kind_of(task_name_of(*next.task), settings_));
+          in_hands_[(*task)->id()] = (*task)->aborted_;
+        }
+        return Outcome{next.status, next.reason};
+      },
+      loop_.get());
 }
 
 Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<Upload> *upload) {
@@ -279,7 +286,7 @@ Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<U
     task.refusal_ = refused.what();
     throw;
   }
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (auto ended = over()) return *ended;
   if (uploads_.size() >= settings_.limits.max_uploads) {
     return {FLARE_INVALID_STATE,
@@ -292,6 +299,8 @@ Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<U
   refresh();
   if (aborted) return {FLARE_ABORTED, "task '" + task.id() + "' was aborted by the peer: its result is not wanted"};
   *upload = start_upload(*task.message(), std::move(reply), sizes, lent);
+  lock.unlock();
+  loop_->help();
   return {};
 }
 
@@ -301,7 +310,7 @@ Outcome Agent::fail(Task &task, const std::string &return_code, const std::strin
 }
 
 void Agent::abandon(const Task &task) {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   const bool aborted = task.aborted();
   if (task.answered_ || !book_.answer(task.id())) return;
   in_hands_.erase(task.id());
@@ -312,6 +321,8 @@ void Agent::abandon(const Task &task) {
     start_upload(*task.message(), reply_to(*task.message(), std::move(answer)));
   }
   refresh();
+  lock.unlock();
+  loop_->help();
 }
 
 std::shared_ptr<Upload> Agent::start_upload(const Message &task, MessagePtr reply, const std::vector<uint64_t> &sizes,
@@ -319,7 +330,7 @@ std::shared_ptr<Upload> Agent::start_upload(const Message &task, MessagePtr repl
   auto upload = std::make_shared<Upload>(std::move(reply), lent, sizes, receiver_ids(task.data), Clock::now());
   uploads_[upload->task_id()] = upload;
   refresh();
-  loop_->post([this, upload] { send_reply(upload); });
+  loop_->line_up([this, upload] { send_reply(upload); });
   return upload;
 }
 
@@ -367,14 +378,16 @@ void Agent::attend_uploads() {
 
 Outcome Agent::wait(Upload &upload, flare_level level, int64_t timeout_ms) {
   const bool accepted = level == FLARE_ACCEPTED;
-  return wait_for(&mutex_, accepted ? upload.accepted_fd : upload.settled_fd, timeout_ms,
-                  [&]() -> std::optional<Outcome> {
-                    if (auto outcome = accepted ? upload.accepted() : upload.settled()) return outcome;
-                    if (accepted ? stopped_ : upload.wait_over()) {
-                      return Outcome{FLARE_STOPPED, "the agent was stopped during the upload"};
-                    }
-                    return std::nullopt;
-                  });
+  return wait_for(
+      &mutex_, accepted ? upload.accepted_fd : upload.settled_fd, timeout_ms,
+      [&]() -> std::optional<Outcome> {
+        if (auto outcome = accepted ? upload.accepted() : upload.settled()) return outcome;
+        if (accepted ? stopped_ : upload.wait_over()) {
+          return Outcome{FLARE_STOPPED, "the agent was stopped during the upload"};
+        }
+        return std::nullopt;
+      },
+      loop_.get());
 }
 
 UploadSnapshot Agent::progress(const Upload &upload) const {

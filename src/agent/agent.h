@@ -128,7 +128,7 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   void settle(const std::shared_ptr<Upload> &upload, flare_status status, const std::string &reason);
   void settled(const std::shared_ptr<Upload> &upload);
   std::optional<Outcome> over() const;  // why nothing can be taken or sent any more
-  // `sizes`: of the objects of the reply; a failure has none.
+  // The loop is to be helped afterwards, without the lock. `sizes`: of the objects of the reply; a failure has none.
   std::shared_ptr<Upload> start_upload(const Message &task, MessagePtr reply, const std::vector<uint64_t> &sizes = {},
                                        bool lent = false);
   std::shared_ptr<Upload> upload_of(const std::string &message_id) const;

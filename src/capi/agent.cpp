@@ -38,7 +38,7 @@ class OpenAgents {
   void add(const std::shared_ptr<Agent> &agent) {
     std::lock_guard lock(mutex_);
     std::erase_if(agents_, [](const auto &other) { return other.second.expired(); });
-    agents_.emplace_back(::getpid(), agent);
+    agents_.emplace_back(flare::process_id(), agent);
   }
 
   void close_all() {
@@ -48,7 +48,7 @@ class OpenAgents {
       agents.swap(agents_);
     }
     for (const auto &[pid, weak] : agents) {
-      const auto agent = pid == ::getpid() ? weak.lock() : nullptr;  // the threads of a parent's are in the parent
+      const auto agent = pid == flare::process_id() ? weak.lock() : nullptr;  // the threads of a parent's are in the parent
       if (agent) agent->close();
     }
   }

@@ -5,6 +5,13 @@
 
 namespace flare {
 
+namespace {
+
+// Messages in one turn of the loop: others want theirs.
+constexpr int kMostAtOnce = 16;
+
+}  // namespace
+
 ZmqSocket::ZmqSocket(zmq::context_t *context, zmq::socket_type type, Loop *loop, std::function<void(Parts)> on_parts,
                      std::function<void(bool)> on_writable)
     : socket_(*context, type), loop_(loop), on_parts_(std::move(on_parts)), on_writable_(std::move(on_writable)) {
@@ -50,12 +57,13 @@ void ZmqSocket::drain_soon() {
 
 void ZmqSocket::drain() {
   const auto alive = alive_;
-  for (;;) {
+  for (int count = 0;; ++count) {
     const int events = socket_.get(zmq::sockopt::events);
     const bool writable = (events & ZMQ_POLLOUT) != 0;
     if (writable != std::exchange(writable_, writable)) on_writable_(writable);
     if (!*alive) return;
     if ((events & ZMQ_POLLIN) == 0) return;
+    if (count == kMostAtOnce) return drain_soon();
     Parts parts;
     do {
       parts.emplace_back();
