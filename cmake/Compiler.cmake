@@ -40,6 +40,6 @@ if(FLARE_SANITIZE)
     set(CMAKE_C_LINK_EXECUTABLE
       "${CMAKE_CXX_COMPILER} <FLAGS> <CMAKE_C_LINK_FLAGS> <LINK_FLAGS> <OBJECTS> -o <TARGET> <LINK_LIBRARIES>")
   endif()
-  # The thread sanitizer knows no fences and says so in each file with Asio, whose queue has a mutex beside them.
+  # The thread sanitizer knows no fences and says so in each file that has one, be it in a header of others.
   target_compile_options(flare_warnings INTERFACE "$<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>")
 endif()

@@ -142,6 +142,7 @@ void Agent::close() {
     }
     refresh();
   }
+  loop_->help();
   const TimePoint deadline = Clock::now() + settings_.close_timeout;
   if (pipe_) idle_fd_.wait(deadline);
   try {
@@ -183,11 +184,14 @@ std::optional<Outcome> Agent::over() const {
 
 Outcome Agent::wait_connected(int64_t timeout_ms) {
   heed_stop();
-  return wait_for(&mutex_, connected_fd_, timeout_ms, [this]() -> std::optional<Outcome> {
-    if (auto ended = over()) return ended;
-    if (connected_) return Outcome{};
-    return std::nullopt;
-  });
+  return wait_for(
+      &mutex_, connected_fd_, timeout_ms,
+      [this]() -> std::optional<Outcome> {
+        if (auto ended = over()) return ended;
+        if (connected_) return Outcome{};
+        return std::nullopt;
+      },
+      loop_.get());
 }
 
 flare_state Agent::state() {
@@ -261,16 +265,19 @@ Outcome Agent::next_log_record(int64_t timeout_ms, Log::Record *record) {
 
 Outcome Agent::next_task(int64_t timeout_ms, std::shared_ptr<Task> *task) {
   heed_stop();
-  return wait_for(&mutex_, task_fd_, timeout_ms, [&]() -> std::optional<Outcome> {
-    TaskBook::Next next = book_.next();
-    refresh();
-    if (next.status == FLARE_TIMEOUT) return std::nullopt;
-    if (next.status == FLARE_OK) {
-      *task = std::make_shared<Task>(shared_from_this(), next.task, kind_of(task_name_of(*next.task), settings_));
-      in_hands_[(*task)->id()] = (*task)->aborted_;
-    }
-    return Outcome{next.status, next.reason};
-  });
+  return wait_for(
+      &mutex_, task_fd_, timeout_ms,
+      [&]() -> std::optional<Outcome> {
+        TaskBook::Next next = book_.next();
+        refresh();
+        if (next.status == FLARE_TIMEOUT) return std::nullopt;
+        if (next.status == FLARE_OK) {
+          *task = std::make_shared<Task>(shared_from_this(), next.task, kind_of(task_name_of(*next.task), settings_));
+          in_hands_[(*task)->id()] = (*task)->aborted_;
+        }
+        return Outcome{next.status, next.reason};
+      },
+      loop_.get());
 }
 
 Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<Upload> *upload) {
@@ -293,7 +300,7 @@ Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<U
     task.refusal_ = refused.what();
     throw;
   }
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (auto ended = over()) return *ended;
   const auto under_way = static_cast<size_t>(
       std::count_if(uploads_.begin(), uploads_.end(), [](const auto &entry) { return !entry.second->stands_in(); }));
@@ -315,6 +322,8 @@ Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<U
     reply = std::move(answer);
   }
   *upload = start_upload(*asked, std::move(reply), sizes, lent, keep);
+  lock.unlock();
+  loop_->help();
   return {};
 }
 
@@ -324,7 +333,7 @@ Outcome Agent::fail(Task &task, const std::string &return_code, const std::strin
 }
 
 void Agent::abandon(const Task &task) {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   const bool wanted = book_.wanted() == TaskBook::Wanted::kYes && !task.aborted_->load();
   const MessagePtr asked = book_.in_hand();
   if (task.answered_ || !book_.answer(task.id())) return;
@@ -336,6 +345,8 @@ void Agent::abandon(const Task &task) {
     start_upload(*asked, reply_to(*asked, std::move(answer)));
   }
   refresh();
+  lock.unlock();
+  loop_->help();
 }
 
 std::shared_ptr<Upload> Agent::start_upload(const Message &task, MessagePtr reply, const std::vector<uint64_t> &sizes,
@@ -354,7 +365,7 @@ std::shared_ptr<Upload> Agent::start_upload(const Message &task, MessagePtr repl
 void Agent::post_reply(const std::shared_ptr<Upload> &upload) {
   uploads_[upload->task_id()] = upload;
   refresh();
-  loop_->post([this, upload] { send_reply(upload); });
+  loop_->line_up([this, upload] { send_reply(upload); });
 }
 
 std::shared_ptr<Upload> Agent::upload_of(const std::string &message_id) const {
@@ -402,14 +413,16 @@ void Agent::attend_uploads() {
 Outcome Agent::wait(Upload &upload, flare_level level, int64_t timeout_ms) {
   heed_stop();
   const bool accepted = level == FLARE_ACCEPTED;
-  return wait_for(&mutex_, accepted ? upload.accepted_fd : upload.settled_fd, timeout_ms,
-                  [&]() -> std::optional<Outcome> {
-                    if (auto outcome = accepted ? upload.accepted() : upload.settled()) return outcome;
-                    if (accepted ? stopped_ : upload.wait_over()) {
-                      return Outcome{FLARE_STOPPED, "the agent was stopped during the upload"};
-                    }
-                    return std::nullopt;
-                  });
+  return wait_for(
+      &mutex_, accepted ? upload.accepted_fd : upload.settled_fd, timeout_ms,
+      [&]() -> std::optional<Outcome> {
+        if (auto outcome = accepted ? upload.accepted() : upload.settled()) return outcome;
+        if (accepted ? stopped_ : upload.wait_over()) {
+          return Outcome{FLARE_STOPPED, "the agent was stopped during the upload"};
+        }
+        return std::nullopt;
+      },
+      loop_.get());
 }
 
 UploadSnapshot Agent::progress(const Upload &upload) const {

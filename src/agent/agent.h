@@ -135,7 +135,8 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   // The peer did not take this reply and waits for one: it gets a failure in its place.
   void answer_instead(const Message &reply, const std::string &reason);
   std::optional<Outcome> over() const;  // why nothing can be taken or sent any more
-  // `sizes`: of the objects of the reply; a failure has none. `keep`: until a new peer asks for the same task.
+  // The loop is to be helped afterwards, without the lock. `sizes`: of the objects of the reply; a failure has none.
+  // `keep`: until a new peer asks for the same task.
   std::shared_ptr<Upload> start_upload(const Message &task, MessagePtr reply, const std::vector<uint64_t> &sizes = {},
                                        bool lent = false, bool keep = false);
   void post_reply(const std::shared_ptr<Upload> &upload);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 namespace flare {
 
@@ -21,6 +22,7 @@ class Block {
  public:
   Block() = default;
   explicit Block(size_t size);  // uninitialised; throws std::bad_alloc
+  Block(std::shared_ptr<std::byte> data, size_t size) : data_(std::move(data)), size_(size) {}  // somebody else's
 
   std::byte *data() { return data_.get(); }
   size_t size() const { return size_; }

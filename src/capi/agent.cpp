@@ -37,7 +37,7 @@ class OpenAgents {
   static OpenAgents &instance() {
     static std::atomic<OpenAgents *> current{nullptr};
     OpenAgents *agents = current.load();
-    while (agents == nullptr || agents->pid_ != ::getpid()) {
+    while (agents == nullptr || agents->pid_ != flare::process_id()) {
       auto fresh = std::make_unique<OpenAgents>(agents);
       if (current.compare_exchange_weak(agents, fresh.get())) agents = fresh.release();
     }
@@ -63,7 +63,7 @@ class OpenAgents {
 
  private:
   [[maybe_unused]] const OpenAgents *const of_parent_;  // in sight of leak checkers
-  const pid_t pid_ = ::getpid();
+  const pid_t pid_ = flare::process_id();
   std::mutex mutex_;
   std::vector<std::weak_ptr<Agent>> agents_;
 };

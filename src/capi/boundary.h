@@ -2,7 +2,6 @@
 // outputs fit the caller's version of a struct.
 #pragma once
 
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -15,6 +14,7 @@
 #include <utility>
 
 #include "base/failure.h"
+#include "capi/process_id.h"
 #include "flare_agent.h"
 #include "pipe/outcome.h"
 
@@ -62,7 +62,7 @@ Pointer required(Pointer pointer, const char *name) {
 // behind it and whoever holds its locks are in the parent.
 template <typename Handle>
 bool is_usable(const Handle *handle) {
-  return handle != nullptr && handle->pid == ::getpid();
+  return handle != nullptr && handle->pid == process_id();
 }
 
 template <typename Handle>

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <sys/types.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <memory>
@@ -14,6 +13,7 @@
 
 #include "agent/agent.h"
 #include "base/limits.h"
+#include "capi/process_id.h"
 #include "capi/view.h"
 #include "config/settings.h"
 #include "exchanger/exchanger.h"
@@ -44,7 +44,7 @@ struct flare_shareable {
   // Of a draft, as it is sent.
   flare::Shareable finish() const { return draft_->finish(); }
 
-  const pid_t pid = ::getpid();
+  const pid_t pid = flare::process_id();
   const flare::Limits limits;
   std::atomic<bool> sent{false};
   bool lent = false;  // refers to memory of the user
@@ -59,37 +59,37 @@ struct flare_shareable {
 
 struct flare_agent {
   std::shared_ptr<flare::Agent> agent;
-  pid_t pid = ::getpid();
+  pid_t pid = flare::process_id();
 };
 
 struct flare_log_record {
   flare::Log::Record record;
-  pid_t pid = ::getpid();
+  pid_t pid = flare::process_id();
 };
 
 struct flare_task {
   std::shared_ptr<flare::Task> task;
   std::optional<flare_shareable> shareable;
-  pid_t pid = ::getpid();
+  pid_t pid = flare::process_id();
 };
 
 struct flare_result {
   std::shared_ptr<flare::Task> task;
   flare_shareable shareable;
   std::shared_ptr<flare::Upload> upload;  // written once, before shareable.sent is raised
-  pid_t pid = ::getpid();
+  pid_t pid = flare::process_id();
 };
 
 struct flare_exchanger {
   std::shared_ptr<flare::Exchanger> exchanger;
-  pid_t pid = ::getpid();
+  pid_t pid = flare::process_id();
 };
 
 struct flare_request {
   std::shared_ptr<flare::Exchanger> exchanger;
   std::shared_ptr<flare::Request> request;
   flare_shareable shareable;
-  pid_t pid = ::getpid();
+  pid_t pid = flare::process_id();
 };
 
 struct flare_reply {
@@ -97,12 +97,12 @@ struct flare_reply {
   std::shared_ptr<flare::Request> request;
   flare::MessagePtr message;
   flare_shareable shareable;
-  pid_t pid = ::getpid();
+  pid_t pid = flare::process_id();
 };
 
 struct flare_metric {
   flare::Metric metric;
-  pid_t pid = ::getpid();
+  pid_t pid = flare::process_id();
 };
 
 namespace flare {

@@ -114,6 +114,14 @@ constexpr Entry kTable[] = {
      [](std::string_view value, Settings *settings) { settings->check_results = parse_flag(value); }},
     {{"metric_queue", "10000", "How many metrics may wait to be sent; beyond it the oldest are dropped and counted."},
      [](std::string_view value, Settings *settings) { settings->metric_queue = parse_count(value, 1, 10'000'000); }},
+    {{"warm_bytes", "2GiB",
+      "How much memory of received tensors is kept for the next ones once the program has released them, written as "
+      "max_tensor_bytes; more is given back at once. `1`: none."},
+     [](std::string_view value, Settings *settings) { settings->warm_bytes = parse_size(value); }},
+    {{"warm_timeout", "60", "Seconds after which memory that is kept so and not used is given back."},
+     [](std::string_view value, Settings *settings) {
+       settings->warm_timeout = parse_duration(value, "to keep nothing set warm_bytes to 1");
+     }},
     {{"allow_insecure", "false",
       "`true` permits TCP beyond this machine, and TCP without a token: nothing is encrypted or authenticated then."},
      [](std::string_view value, Settings *settings) { settings->allow_insecure = parse_flag(value); }},

@@ -42,6 +42,8 @@ struct Settings {
   bool check_results = true;
 
   int64_t metric_queue = 10'000;
+  uint64_t warm_bytes = uint64_t{2} << 30;
+  Duration warm_timeout = std::chrono::seconds(60);
   bool allow_insecure = false;
   std::string log_level = "warn";
   std::string log_file;

@@ -133,11 +133,14 @@ void Exchanger::refresh() {
 }
 
 Outcome Exchanger::wait_connected(int64_t timeout_ms) {
-  return wait_for(&mutex_, connected_fd_, timeout_ms, [this]() -> std::optional<Outcome> {
-    if (over_) return over_;
-    if (connected_) return Outcome{};
-    return std::nullopt;
-  });
+  return wait_for(
+      &mutex_, connected_fd_, timeout_ms,
+      [this]() -> std::optional<Outcome> {
+        if (over_) return over_;
+        if (connected_) return Outcome{};
+        return std::nullopt;
+      },
+      loop_.get());
 }
 
 flare_state Exchanger::state() const {
@@ -154,7 +157,7 @@ flare_state Exchanger::state() const {
 // ---- Requests ------------------------------------------------------------------------------------------------
 
 Outcome Exchanger::send(const std::shared_ptr<Request> &request, Shareable content, bool lent) {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (request->state != Request::State::kDraft) {
     return {FLARE_INVALID_STATE, "task '" + request->id + "' was sent already"};
   }
@@ -184,7 +187,9 @@ Outcome Exchanger::send(const std::shared_ptr<Request> &request, Shareable conte
   request->lent = lent;
   request->state = Request::State::kQueued;
   queue_.push_back(request);
-  loop_->post([this] { send_next(); });
+  loop_->line_up([this] { send_next(); });
+  lock.unlock();
+  loop_->help();
   return {};
 }
 
@@ -240,17 +245,20 @@ int Exchanger::done_fd(const Request &request) const {
 }
 
 Outcome Exchanger::wait(Request &request, int64_t timeout_ms, MessagePtr *reply) {
-  return wait_for(&mutex_, request.done_fd, timeout_ms, [&]() -> std::optional<Outcome> {
-    if (request.state == Request::State::kDraft) {
-      return Outcome{FLARE_INVALID_STATE, "the task was not sent: call flare_request_send() first"};
-    }
-    if (request.state == Request::State::kDone) {
-      if (request.outcome.status == FLARE_OK) *reply = request.reply;
-      return request.outcome;
-    }
-    if (stopped_) return Outcome{FLARE_STOPPED, "the exchanger was stopped"};
-    return std::nullopt;
-  });
+  return wait_for(
+      &mutex_, request.done_fd, timeout_ms,
+      [&]() -> std::optional<Outcome> {
+        if (request.state == Request::State::kDraft) {
+          return Outcome{FLARE_INVALID_STATE, "the task was not sent: call flare_request_send() first"};
+        }
+        if (request.state == Request::State::kDone) {
+          if (request.outcome.status == FLARE_OK) *reply = request.reply;
+          return request.outcome;
+        }
+        if (stopped_) return Outcome{FLARE_STOPPED, "the exchanger was stopped"};
+        return std::nullopt;
+      },
+      loop_.get());
 }
 
 void Exchanger::abort(const std::shared_ptr<Request> &request, const std::string &reason) {

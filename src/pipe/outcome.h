@@ -8,6 +8,7 @@
 
 #include "flare_agent.h"
 #include "runtime/level_fd.h"
+#include "runtime/loop.h"
 
 namespace flare {
 
@@ -17,8 +18,8 @@ struct Outcome {
 };
 
 // Asks `check` under the lock whenever the descriptor is raised, until it answers or the time is over. A negative
-// timeout never ends.
+// timeout never ends. With a loop, which is where it will be raised, the thread does that loop's work while it waits.
 Outcome wait_for(std::mutex *mutex, const LevelFd &fd, int64_t timeout_ms,
-                 const std::function<std::optional<Outcome>()> &check);
+                 const std::function<std::optional<Outcome>()> &check, Loop *loop = nullptr);
 
 }  // namespace flare

@@ -1,44 +1,63 @@
 #include "runtime/level_fd.h"
 
-#include <cerrno>
-#include <string>
-#include <system_error>
+#include <climits>
+#include <ctime>
 
-#include <poll.h>
+#include <linux/futex.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/failure.h"
+#include "runtime/loop.h"
 
 namespace flare {
 
-LevelFd::LevelFd() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (fd_ < 0) throw Failure(FLARE_IO, "no descriptor for an event: " + std::generic_category().message(errno));
+namespace {
+
+long futex(const std::atomic<uint32_t> *word, int operation, uint32_t value, const timespec *timeout) {
+  return ::syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, timeout, nullptr, 0);
 }
 
-LevelFd::~LevelFd() { ::close(fd_); }
+}  // namespace
+
+LevelFd::~LevelFd() {
+  if (fd_ >= 0) ::close(fd_);
+}
 
 void LevelFd::set(bool raised) {
-  if (raised == raised_) return;
-  raised_ = raised;
-  eventfd_t ignored;
-  // Neither can fail: the counter only moves between 0 and 1.
-  raised ? ::eventfd_write(fd_, 1) : ::eventfd_read(fd_, &ignored);
+  if (raised == this->raised()) return;
+  {
+    std::lock_guard lock(mutex_);
+    raised_ = raised ? 1 : 0;
+    eventfd_t ignored;
+    // Neither can fail: the counter only moves between 0 and 1.
+    if (fd_ >= 0) raised ? ::eventfd_write(fd_, 1) : ::eventfd_read(fd_, &ignored);
+  }
+  if (!raised) return;
+  if (waiters_ > 0) futex(&raised_, FUTEX_WAKE, INT_MAX, nullptr);
+  if (Loop *const guest = guest_) guest->kick();
+}
+
+int LevelFd::get() const {
+  std::lock_guard lock(mutex_);
+  if (fd_ < 0) fd_ = ::eventfd(raised_, EFD_CLOEXEC | EFD_NONBLOCK);
+  return fd_;
 }
 
 void LevelFd::wait(std::optional<TimePoint> deadline) const {
-  for (;;) {
+  ++waiters_;
+  while (!raised()) {
     timespec left{};
     if (deadline) {
       const TimePoint now = Clock::now();
-      const Duration rest = *deadline > now ? *deadline - now : Duration::zero();
+      if (*deadline <= now) break;
+      const Duration rest = *deadline - now;
       left.tv_sec = static_cast<time_t>(rest.count() / 1'000'000'000);
       left.tv_nsec = static_cast<long>(rest.count() % 1'000'000'000);
     }
-    pollfd entry{fd_, POLLIN, 0};
-    const int ready = ::ppoll(&entry, 1, deadline ? &left : nullptr, nullptr);
-    if (ready >= 0 || errno != EINTR) return;
+    futex(&raised_, FUTEX_WAIT, 0, deadline ? &left : nullptr);
   }
+  --waiters_;
 }
 
 }  // namespace flare

@@ -37,7 +37,7 @@ uint64_t checked_total(const std::vector<uint64_t> &sizes, const Limits &limits)
 }  // namespace
 
 Downloader::Downloader(std::string transaction, std::vector<uint64_t> sizes, std::optional<Duration> idle_timeout,
-                       Duration retry_after, const Limits &limits, TimePoint now)
+                       Duration retry_after, const Limits &limits, TimePoint now, BlockPool *pool)
     : transaction_(std::move(transaction)),
       idle_timeout_(idle_timeout),
       retry_after_(retry_after),
@@ -48,7 +48,7 @@ Downloader::Downloader(std::string transaction, std::vector<uint64_t> sizes, std
       bytes_total_(checked_total(sizes, limits)) {
   if (sizes.size() > limits.max_tensors) throw Failure(FLARE_TOO_LARGE, "too many objects in one transfer");
   blocks_.reserve(sizes.size());
-  for (const uint64_t size : sizes) blocks_.emplace_back(static_cast<size_t>(size));
+  for (const uint64_t size : sizes) blocks_.push_back(pool ? pool->take(size) : Block(size));
   received_.resize(sizes.size());
   items_done_ = static_cast<size_t>(std::count(sizes.begin(), sizes.end(), uint64_t{0}));
   skip_to_next();

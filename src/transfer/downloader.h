@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/block_pool.h"
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/time.h"
@@ -27,9 +28,10 @@ class Downloader {
 
   // Throws Failure(FLARE_TOO_LARGE) when sizes are beyond the limits. `idle_timeout` nullopt: never stalls.
   // When nothing comes for `retry_after`, all outstanding chunks are asked for again, and later each time; on a slow
-  // link also later. While chunks come, the others are on their way: asked for again, they would only fill the link.
+  // link also later. Memory comes from the pool, if there is one. While chunks come, the others are on their way: asked
+  // for again, they would only fill the link.
   Downloader(std::string transaction, std::vector<uint64_t> sizes, std::optional<Duration> idle_timeout,
-             Duration retry_after, const Limits &limits, TimePoint now);
+             Duration retry_after, const Limits &limits, TimePoint now, BlockPool *pool = nullptr);
 
   // The requests to send now: fills the window of limits.chunk_window outstanding chunks.
   std::vector<ChunkRequest> take_requests(TimePoint now);

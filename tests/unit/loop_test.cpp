@@ -14,6 +14,7 @@
 #include <array>
 #include <atomic>
 #include <fstream>
+#include <functional>
 #include <future>
 #include <stdexcept>
 #include <string>
@@ -457,6 +458,188 @@ TEST_F(LoopPromises, WorkThatIsDroppedIsReleased) {
     other.post([held] {});
   }
   EXPECT_EQ(held.use_count(), 1);
+}
+
+// ---- Threads of the user that do the loop's work
+
+TEST_F(LoopPromises, HelpRunsInThisThreadWhatIsLinedUp) {
+  std::vector<std::thread::id> threads;
+  loop.line_up([&] {
+    threads.push_back(std::this_thread::get_id());
+    EXPECT_TRUE(loop.in_loop());
+    loop.post([&] { threads.push_back(std::this_thread::get_id()); });
+  });
+  loop.help();
+  EXPECT_THAT(threads, ElementsAre(std::this_thread::get_id(), std::this_thread::get_id()));
+  EXPECT_FALSE(loop.in_loop());
+}
+
+TEST_F(LoopPromises, WhatIsLinedUpRunsInItsTurnWhoeverElseHasIt) {
+  std::promise<void> started, go;
+  std::vector<int> order;
+  loop.post([&] {
+    started.set_value();
+    go.get_future().wait();
+    order.push_back(1);
+  });
+  started.get_future().wait();
+  loop.line_up([&] { order.push_back(2); });
+  loop.help();
+  EXPECT_THAT(order, ElementsAre()) << "the turn is another's";
+  go.set_value();
+  loop.run_and_wait([&] { EXPECT_THAT(order, ElementsAre(1, 2)); });
+}
+
+TEST_F(LoopPromises, AHelperDoesNotStayForEver) {
+  std::atomic<int> runs{0};
+  std::function<void()> again = [&] {
+    if (++runs < 10'000) loop.post(again);
+  };
+  loop.line_up(again);
+  loop.help();
+  EXPECT_LT(runs, 10'000);
+  while (runs < 10'000) std::this_thread::yield();
+}
+
+TEST_F(LoopPromises, AGuestDoesTheWorkThatItWaitsFor) {
+  const int event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  LevelFd done;
+  std::unique_ptr<Loop::Watch> watch;
+  std::thread::id where;
+  loop.run_and_wait([&] {
+    watch = loop.make_watch(event, [&] {
+      eventfd_t ignored;
+      ::eventfd_read(event, &ignored);
+      where = std::this_thread::get_id();
+      done.set(true);
+    });
+  });
+  std::thread other([&] {
+    std::this_thread::sleep_for(20ms);
+    ::eventfd_write(event, 1);
+  });
+  loop.wait(done, std::nullopt);
+  EXPECT_TRUE(done.raised());
+  EXPECT_EQ(where, std::this_thread::get_id());
+  other.join();
+  loop.run_and_wait([&] { watch.reset(); });
+  ::close(event);
+}
+
+TEST_F(LoopPromises, AGuestLeavesAtItsDeadlineAndWhenAnotherRaisesWhatItWaitsFor) {
+  LevelFd done;
+  const TimePoint start = Clock::now();
+  loop.wait(done, start + 20ms);
+  EXPECT_GE(Clock::now(), start + 20ms);
+  std::mutex mutex;
+  std::thread other([&] {
+    std::this_thread::sleep_for(20ms);
+    std::lock_guard lock(mutex);
+    done.set(true);
+  });
+  loop.wait(done, std::nullopt);
+  EXPECT_TRUE(done.raised());
+  other.join();
+}
+
+TEST_F(LoopPromises, TheLoopGoesOnWithoutItsGuest) {
+  LevelFd done;
+  loop.wait(done, Clock::now() + 5ms);
+  std::promise<void> rang;
+  std::unique_ptr<Loop::Alarm> alarm;
+  loop.run_and_wait([&] {
+    alarm = loop.make_alarm([&] { rang.set_value(); });
+    alarm->set(Clock::now() + 10ms);
+  });
+  EXPECT_EQ(rang.get_future().wait_for(10s), std::future_status::ready);
+  loop.run_and_wait([&] { alarm.reset(); });
+}
+
+TEST_F(LoopPromises, OfManyThatWaitEachGetsWhatItWaitsFor) {
+  constexpr int kThreads = 4, kRounds = 500;
+  std::mutex mutex;
+  std::vector<std::thread> threads;
+  std::atomic<int> got{0};
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kRounds; ++i) {
+        LevelFd done;
+        loop.line_up([&] {
+          loop.post([&] {
+            std::lock_guard lock(mutex);
+            done.set(true);
+          });
+        });
+        if (i % 2 == 0) loop.help();
+        if (i % 2 == 1) loop.post([] {});
+        loop.wait(done, Clock::now() + 10s);
+        std::lock_guard lock(mutex);  // as users do: who raised it is done with it
+        if (done.raised()) ++got;
+      }
+    });
+  }
+  for (auto &thread : threads) thread.join();
+  EXPECT_EQ(got, kThreads * kRounds);
+}
+
+TEST_F(LoopPromises, AGuestReturnsWhenTheLoopIsStopped) {
+  LevelFd done;
+  std::thread guest([&] { loop.wait(done, Clock::now() + 10s); });
+  std::this_thread::sleep_for(20ms);
+  const TimePoint start = Clock::now();
+  loop.stop();
+  guest.join();
+  EXPECT_LT(Clock::now(), start + 5s);
+}
+
+TEST_F(LoopPromises, ExceptionsOfWorkThatAGuestDoesAreReported) {
+  LevelFd done;
+  loop.line_up([] { throw std::runtime_error("reported"); });
+  loop.help();
+  std::unique_ptr<Loop::Alarm> alarm;
+  loop.run_and_wait([&] {
+    alarm = loop.make_alarm([&] {
+      done.set(true);
+      throw std::runtime_error("too");
+    });
+    alarm->set(Clock::now() + 10ms);
+  });
+  loop.wait(done, std::nullopt);
+  loop.run_and_wait([&] {
+    EXPECT_THAT(errors, ElementsAre("reported", "too"));
+    alarm.reset();
+  });
+}
+
+TEST_F(LoopPromises, WhatIsPutOffRunsBeforeTheLoopSleeps) {
+  std::vector<std::string> order;
+  std::promise<void> done;
+  loop.post([&] {
+    loop.put_off([&] {
+      order.emplace_back("put off");
+      done.set_value();
+    });
+    loop.post([&] { order.emplace_back("posted"); });
+    order.emplace_back("itself");
+  });
+  ASSERT_EQ(done.get_future().wait_for(10s), std::future_status::ready);
+  loop.run_and_wait([&] { EXPECT_THAT(order, ElementsAre("itself", "posted", "put off")); });
+}
+
+TEST_F(LoopPromises, WhatIsPutOffByAGuestThatLeavesRunsSoon) {
+  LevelFd done;
+  std::promise<void> ran;
+  std::unique_ptr<Loop::Alarm> alarm;
+  loop.run_and_wait([&] {
+    alarm = loop.make_alarm([&] {
+      loop.put_off([&] { ran.set_value(); });
+      done.set(true);
+    });
+    alarm->set(Clock::now() + 10ms);
+  });
+  loop.wait(done, std::nullopt);
+  EXPECT_EQ(ran.get_future().wait_for(10s), std::future_status::ready);
+  loop.run_and_wait([&] { alarm.reset(); });
 }
 
 int64_t voluntary_switches(int thread) {

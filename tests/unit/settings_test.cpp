@@ -37,10 +37,10 @@ Settings with(const std::string &name, const std::string &value) {
   return settings;
 }
 
-constexpr const char *kDurations[] = {"connect_timeout",       "close_timeout",          "heartbeat_interval",
-                                      "heartbeat_timeout",     "resend_interval",        "reconnect_interval",
-                                      "submit_result_timeout", "streaming_idle_timeout", "download_complete_timeout",
-                                      "peer_read_timeout"};
+constexpr const char *kDurations[] = {
+    "connect_timeout",           "close_timeout",      "heartbeat_interval",    "heartbeat_timeout",
+    "resend_interval",           "reconnect_interval", "submit_result_timeout", "streaming_idle_timeout",
+    "download_complete_timeout", "peer_read_timeout",  "warm_timeout"};
 
 // Everything that can be set, to compare whole settings.
 auto fields(const Settings &s) {
@@ -48,8 +48,8 @@ auto fields(const Settings &s) {
                   s.heartbeat_interval, s.heartbeat_timeout, s.resend_interval, s.max_resends, s.submit_result_timeout,
                   s.streaming_idle_timeout, s.download_complete_timeout, s.peer_read_timeout, s.launch_once,
                   s.reconnect_interval, s.train_task_name, s.evaluate_task_name, s.submit_model_task_name,
-                  s.params_transfer_type, s.check_results, s.metric_queue, s.allow_insecure, s.log_level, s.log_file,
-                  s.limits.max_tensor_bytes, s.limits.max_message_bytes);
+                  s.params_transfer_type, s.check_results, s.metric_queue, s.warm_bytes, s.warm_timeout,
+                  s.allow_insecure, s.log_level, s.log_file, s.limits.max_tensor_bytes, s.limits.max_message_bytes);
 }
 constexpr size_t kFields = std::tuple_size_v<decltype(fields(Settings()))>;
 

@@ -40,11 +40,14 @@ PipeHandler::Options handler_options(const Settings &settings) {
 FramePipe::FramePipe(Role role, const Settings &settings, std::unique_ptr<Link> link, Loop *loop, Log log,
                      PipeListener *listener)
     : settings_(settings),
+      loop_(loop),
       link_(std::move(link)),
       log_(std::move(log)),
       listener_(listener),
       handler_(handler_options(settings), settings.limits),
       service_(settings.limits),
+      blocks_(BlockPool::make(settings.warm_bytes, settings.warm_timeout)),
+      stage_(loop, [this] { serve_waiting(); }),
       alarm_(loop->make_alarm([this] { pump(); })) {
   const SessionIdentity identity{new_uuid(),     settings.agent_id, settings.site,  settings.job_id,
                                  settings.token, library_version(), wire_versions()};
@@ -56,6 +59,7 @@ FramePipe::FramePipe(Role role, const Settings &settings, std::unique_ptr<Link> 
     exchanger_session_ = session.get();
     session_ = std::move(session);
   }
+  itself_ = std::make_shared<FramePipe *>(this);
   link_->open(this);
   set_alarm();
 }
@@ -128,6 +132,8 @@ PipeStats FramePipe::stats() const {
 
 void FramePipe::close(const std::string &reason) {
   if (std::exchange(closed_, true)) return;
+  send_acks();
+  itself_.reset();
   // An exchanger has said _END_ or _ABORT_. A frame under way while the peer disconnects could keep libzmq from ending.
   if (!exchanger_session_ && !session_->control().empty()) transmit(session_->control(), wire::Bye{reason});
   handler_.stop(reason);
@@ -135,12 +141,17 @@ void FramePipe::close(const std::string &reason) {
   outgoing_.clear();
   incoming_.clear();
   service_.cancel_all(FLARE_STOPPED, reason);
+  blocks_->close();
   link_->close(std::chrono::milliseconds(500));
 }
 
 void FramePipe::close_doors(const std::string &reason) { exchanger_session_->close_doors(reason); }
 
 // ---- Frames --------------------------------------------------------------------------------------------------
+
+void FramePipe::send_acks() {
+  for (auto &ack : std::exchange(acks_, {})) transmit(session_->control(), std::move(ack));
+}
 
 bool FramePipe::transmit(const Connection &to, wire::Body body, const Bytes &payload, bool lent) {
   if (to.empty()) return false;
@@ -221,7 +232,7 @@ void FramePipe::on_data(const wire::Data &data, const Bytes &payload, TimePoint 
         throw Failure(FLARE_TOO_LARGE, "the ends of too many transfers are not acknowledged");
       }
       Incoming incoming{data, Downloader(message.id, data.payload.sizes, settings_.streaming_idle_timeout,
-                                         settings_.resend_interval * 2, settings_.limits, now)};
+                                         settings_.resend_interval * 2, settings_.limits, now, blocks_.get())};
       if (session_->bulk().empty()) incoming.downloader.on_disconnected();
       incoming_.insert_or_assign(message.id, std::move(incoming));
     } catch (const Failure &failure) {
@@ -247,18 +258,32 @@ void FramePipe::on_ack(const wire::Ack &ack, TimePoint now) {
   handler_.on_ack(ack.id, ack.accepted ? std::nullopt : std::optional(Refusal{ack.reason, ack.for_good}), now);
 }
 
+// In the order of the requests: one that waits lets no other pass.
 void FramePipe::on_chunk_request(const Connection &from, const ChunkRequest &request) {
+  // Who asks for more at once than all transfers together may asks again for what it misses.
+  if (waiting_.size() < settings_.limits.chunk_window * settings_.limits.max_transactions)
+    waiting_.emplace_back(from, request);
+  serve_waiting();
+}
+
+void FramePipe::serve_waiting() {
+  while (!closed_ && !waiting_.empty() && serve(waiting_.front().first, waiting_.front().second)) waiting_.pop_front();
+}
+
+// False: there is no room for now.
+bool FramePipe::serve(const Connection &to, const ChunkRequest &request) {
   std::string refusal;
-  const auto bytes = service_.serve(request, receiver_of(request.transaction, ""), &refusal);
+  auto bytes = service_.serve(request, receiver_of(request.transaction, ""), &refusal);
   if (!bytes) {
-    transmit(from, wire::ChunkRefused{request.transaction, FLARE_ABORTED, refusal});
-    return;
+    transmit(to, wire::ChunkRefused{request.transaction, FLARE_ABORTED, refusal});
+    return true;
   }
   const auto found = outgoing_.find(request.transaction);
-  const bool lent = found != outgoing_.end() && found->second.lent;
+  if (found != outgoing_.end() && found->second.lent && !stage_.copy(*bytes, &*bytes)) return false;
   stats_.bytes_sent += static_cast<int64_t>(bytes->size);
-  transmit(from, wire::Chunk{request.transaction, request.object, request.offset, checksum(bytes->data, bytes->size)},
-           *bytes, lent);
+  transmit(to, wire::Chunk{request.transaction, request.object, request.offset, checksum(bytes->data, bytes->size)},
+           *bytes);
+  return true;
 }
 
 void FramePipe::on_chunk(const wire::Chunk &chunk, const Bytes &payload, TimePoint now) {
@@ -312,6 +337,7 @@ void FramePipe::pump() {
     if (now >= confirm.again) send_confirm(&confirm, now);
   }
   std::erase_if(confirms_, [](const auto &entry) { return entry.second.tries > kMaxConfirms; });
+  blocks_->trim(now);
   tell_words_left();
   for (bool busy = true; busy && !closed_;) {
     busy = pump_session();
@@ -392,6 +418,7 @@ void FramePipe::perform(const Session::Action &action) {
   } else if (std::holds_alternative<Session::BulkUp>(action)) {
     for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_reconnected(Clock::now());
   } else if (std::holds_alternative<Session::Down>(action)) {
+    waiting_.clear();  // asked on a connection that is not there any more
     for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_disconnected();
     listener_->on_down();
   } else if (const auto *over = std::get_if<Session::Over>(&action)) {
@@ -403,11 +430,18 @@ void FramePipe::perform(const PipeHandler::Action &action) {
   if (const auto *send = std::get_if<PipeHandler::Transmit>(&action)) {
     const auto found = outgoing_.find(send->message->id);
     if (found == outgoing_.end()) return;
+    send_acks();
     // Without a connection nothing is lost: on_connected() transmits again.
     transmit(session_->control(), wire::Data{found->second.message, found->second.payload}, found->second.inlined);
   } else if (const auto *ack = std::get_if<PipeHandler::TransmitAck>(&action)) {
     const auto refusal = ack->refusal.value_or(Refusal{});
-    transmit(session_->control(), wire::Ack{ack->id, !ack->refusal, refusal.reason, refusal.for_good});
+    acks_.push_back({ack->id, !ack->refusal, refusal.reason, refusal.for_good});
+    if (acks_.size() > 1) return;
+    // The next message is often made as soon as this one is in the user's hands: then both travel together, and wake
+    // the peer once.
+    loop_->put_off([pipe = std::weak_ptr(itself_)] {
+      if (const auto alive = pipe.lock()) (*alive)->send_acks();
+    });
   } else if (std::holds_alternative<PipeHandler::TransmitHeartbeat>(action)) {
     transmit(session_->control(), wire::Heartbeat{++heartbeats_, wire::Phase::kIdle});
   } else if (const auto *sent = std::get_if<PipeHandler::Sent>(&action)) {
@@ -481,6 +515,8 @@ void FramePipe::send_confirm(Confirm *confirm, TimePoint now) {
 
 void FramePipe::forget_peer() {
   handler_.forget_received();
+  acks_.clear();
+  waiting_.clear();
   confirms_.clear();
   tell_words_left();
   // Taken out first: nothing of the old peer may be answered to the new one.
@@ -518,6 +554,7 @@ void FramePipe::set_alarm() {
   auto deadline = earlier(session_->deadline(), handler_.deadline());
   for (const auto &[transaction, incoming] : incoming_) deadline = earlier(deadline, incoming.downloader.deadline());
   for (const auto &[transaction, confirm] : confirms_) deadline = earlier(deadline, confirm.again);
+  deadline = earlier(deadline, blocks_->deadline());
   due_ = deadline;
   alarm_->set(deadline);
 }

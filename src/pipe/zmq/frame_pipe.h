@@ -2,6 +2,7 @@
 // loop. It decides nothing itself: it carries events to the state machines and their actions to the link.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "config/settings.h"
 #include "pipe/pipe.h"
 #include "pipe/pipe_handler.h"
+#include "pipe/zmq/chunk_stage.h"
 #include "pipe/zmq/link.h"
 #include "pipe/zmq/session.h"
 #include "runtime/log.h"
@@ -75,6 +77,8 @@ class FramePipe : public Pipe, private LinkListener {
   // Frames of the live session
   void on_data(const wire::Data &data, const Bytes &payload, TimePoint now);
   void on_chunk_request(const Connection &from, const ChunkRequest &request);
+  void serve_waiting();
+  bool serve(const Connection &to, const ChunkRequest &request);
   void on_chunk(const wire::Chunk &chunk, const Bytes &payload, TimePoint now);
   void on_settled(const wire::Settled &settled, TimePoint now);
   void on_progress(const wire::Progress &progress);
@@ -98,9 +102,11 @@ class FramePipe : public Pipe, private LinkListener {
   void finish(flare_status status, const std::string &reason);
   void set_alarm();
 
+  void send_acks();
   bool transmit(const Connection &to, wire::Body body, const Bytes &payload = {}, bool lent = false);
 
   Settings settings_;
+  Loop *loop_;
   std::unique_ptr<Link> link_;
   Log log_;
   PipeListener *listener_;
@@ -108,12 +114,17 @@ class FramePipe : public Pipe, private LinkListener {
   ExchangerSession *exchanger_session_ = nullptr;  // session_, when this is an exchanger's
   PipeHandler handler_;
   ChunkService service_;
+  std::shared_ptr<BlockPool> blocks_;                        // of messages that come
+  ChunkStage stage_;                                         // of lent messages that go
+  std::deque<std::pair<Connection, ChunkRequest>> waiting_;  // for room in it
   std::map<std::string, Outgoing> outgoing_;
   std::map<std::string, Incoming> incoming_;  // by transaction
   std::map<std::string, Confirm> confirms_;   // by the id of their Ack
   std::optional<flare_status> over_;
   std::string over_reason_;
   flare_status ending_ = FLARE_STALLED;  // why messages fail that were not accepted
+  std::vector<wire::Ack> acks_;          // put off
+  std::shared_ptr<FramePipe *> itself_;  // none once it is closed
   bool words_left_ = false;              // as it was told
   bool started_ = false;
   bool pumping_ = false;

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <future>
 #include <limits>
+#include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -17,6 +19,7 @@
 #include "base/failure.h"
 #include "pipe/zmq/sealed.h"
 #include "pipe/zmq/zmq_socket.h"
+#include "runtime/signals_blocked.h"
 
 namespace flare {
 
@@ -50,6 +53,19 @@ void receive(const Connection &from, ZmqSocket::Parts parts, size_t first, Limit
   listener->on_frame(from, std::move(envelope), count == 2 ? to_bytes(std::move(parts[first + 1])) : Bytes());
 }
 
+// libzmq allocates each frame that comes. By default glibc maps such blocks, or gives them back to the system, each
+// time anew, and each page of them is a fault. It stops once the process has released a mapped block of nearly 32 MiB,
+// the most that moves its thresholds, as a program with large tensors does sooner or later by itself; one that is never
+// touched costs nothing. Whoever set the thresholds has them untouched.
+void keep_frames_warm() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    // Volatile, as a pair that is not used may be left out.
+    void *volatile block = ::operator new((size_t{32} << 20) - (size_t{64} << 10), std::nothrow);
+    ::operator delete(block);
+  });
+}
+
 // What sockets linger at most, and time for libzmq's threads to end.
 constexpr Duration kLongestEnd = std::chrono::seconds(2);
 
@@ -66,7 +82,9 @@ int milliseconds(Duration duration) {
 class ZmqLink : public Link {
  public:
   ZmqLink(Address address, const Settings &settings, Loop *loop)
-      : address_(std::move(address)), settings_(settings), loop_(loop), context_(1) {}
+      : address_(std::move(address)), settings_(settings), loop_(loop), context_(1) {
+    keep_frames_warm();
+  }
 
   ~ZmqLink() override { end_context(); }
 
@@ -100,6 +118,7 @@ class ZmqLink : public Link {
     try {
       std::packaged_task<void()> end([context = std::move(context_)]() mutable { context.close(); });
       const auto ended = end.get_future();
+      const SignalsBlocked blocked;  // this may be a thread of the user
       std::thread(std::move(end)).detach();
       ended.wait_for(kLongestEnd);
     } catch (const std::system_error &) {

@@ -8,7 +8,7 @@ namespace flare {
 namespace {
 
 // Messages received in one go: then whatever else waits in the loop has its turn, however many a peer sends.
-constexpr int kAtOnce = 256;
+constexpr int kAtOnce = 16;
 
 }  // namespace
 

@@ -1,0 +1,127 @@
+"""The task cycle of NVFlare's own Python agent over a CellPipe: run with the Python of a venv with NVFlare.
+
+Three processes, as deployed: this one starts a relay (the client's parent process) and an agent, and is the job process
+itself. Prints the seconds of each round, and of its way to the agent and back, as JSON. --fast takes the polls away.
+"""
+import argparse
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+logging.disable(logging.CRITICAL)
+
+import numpy as np  # noqa: E402
+from nvflare.apis.dxo import DXO, DataKind  # noqa: E402
+from nvflare.apis.fl_constant import FLContextKey  # noqa: E402
+from nvflare.apis.shareable import Shareable  # noqa: E402
+from nvflare.apis.utils.decomposers import flare_decomposers  # noqa: E402
+from nvflare.app_common.decomposers import common_decomposers  # noqa: E402
+from nvflare.client import flare_agent  # noqa: E402
+from nvflare.fuel.f3.cellnet.cell import Cell  # noqa: E402
+from nvflare.fuel.f3.cellnet.net_agent import NetAgent  # noqa: E402
+from nvflare.fuel.utils.pipe.cell_pipe import CellPipe  # noqa: E402
+from nvflare.fuel.utils.pipe.pipe import Message  # noqa: E402
+from nvflare.fuel.utils.pipe.pipe_handler import PipeHandler  # noqa: E402
+
+POLL_S = 0.001
+
+
+def pipe(mode, url):
+    return CellPipe(mode=mode, site_name="site-1", token="bench", root_url=url, secure_mode=False, workspace_dir="")
+
+
+def relay(url):
+    cell = Cell(fqcn="server", root_url=url, secure=False, credentials={}, create_internal_listener=False)
+    NetAgent(cell)
+    cell.start()
+    print("ready", flush=True)
+    sys.stdin.read()
+
+
+def agent(url, fast):
+    arguments = {"read_interval": POLL_S} if fast else {}
+    if fast:  # its loop sleeps half a second between two looks, whatever the interval
+        flare_agent.time = SimpleNamespace(time=time.time, sleep=lambda _: time.sleep(POLL_S))
+    end = flare_agent.FlareAgent(pipe=pipe("ACTIVE", url), **arguments)
+    end.start()
+    print("ready", flush=True)
+    while True:
+        task = end.get_task()
+        print(time.perf_counter(), flush=True)
+        end.submit_result(task.data)
+
+
+def site(url, fast, arrays, rounds, taken):
+    task_pipe = pipe("PASSIVE", url)
+    task_pipe.open("task")
+    handler = PipeHandler(task_pipe, read_interval=POLL_S if fast else 0.5, heartbeat_timeout=60.0)
+    handler.start()
+    there, whole = [], []
+    for number in range(rounds + 1):
+        task = DXO(DataKind.WEIGHTS, data=arrays).to_shareable()
+        task.set_header(FLContextKey.TASK_NAME, "train")
+        task.set_header(FLContextKey.TASK_ID, f"task-{number}")
+        begun = time.perf_counter()
+        request = Message.new_request("train", task)
+        if not handler.send_to_peer(request, timeout=120.0):
+            raise RuntimeError("the task was not taken")
+        while True:
+            reply = handler.get_next()
+            if reply is not None and isinstance(reply.data, Shareable) and reply.req_id == request.msg_id:
+                break
+            time.sleep(POLL_S if fast else 0.5)
+        ended = time.perf_counter()
+        arrived = float(taken.readline())
+        if number > 0:  # the first one warms up
+            there.append(arrived - begun)
+            whole.append(ended - begun)
+    print(json.dumps({"there_s": there, "round_s": whole}))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--role", choices=("site", "relay", "agent"), default="site")
+    parser.add_argument("--url")
+    parser.add_argument("--fast", action="store_true", help="polls of a millisecond")
+    parser.add_argument("--mib", type=int, default=0, help="of the model; 0: one number")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    flare_decomposers.register()
+    common_decomposers.register()
+    if arguments.role == "relay":
+        relay(arguments.url)
+    elif arguments.role == "agent":
+        agent(arguments.url, arguments.fast)
+    if arguments.role != "site":
+        return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, __file__, "--url", url, *(["--fast"] if arguments.fast else []), "--role"]
+    others = []
+    try:
+        for role in ("relay", "agent"):
+            others.append(subprocess.Popen([*command, role], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                           stderr=subprocess.DEVNULL))
+            if others[-1].stdout.readline() != "ready\n":
+                raise RuntimeError(f"the {role} did not start")
+        if arguments.mib:
+            count = 100
+            arrays = {f"w{i}": np.ones((arguments.mib << 20) // 4 // count, dtype=np.float32) for i in range(count)}
+        else:
+            arrays = {"w": np.ones(1, dtype=np.float32)}
+        site(url, arguments.fast, arrays, arguments.rounds, others[1].stdout)
+    finally:
+        for other in others:
+            other.kill()
+    sys.stdout.flush()
+    os._exit(0)  # its threads would wait for their peers
+
+
+if __name__ == "__main__":
+    main()
