@@ -2,7 +2,6 @@
 // outputs fit the caller's version of a struct.
 #pragma once
 
-
 #include <algorithm>
 #include <cstdint>
 #include <cstring>

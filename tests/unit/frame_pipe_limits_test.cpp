@@ -1,6 +1,8 @@
 // What a peer of a FramePipe can make it keep: at each limit, and one beyond.
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "base/checksum.h"
 #include "frame_pipe_ends.h"
 
@@ -34,7 +36,12 @@ class PipeLimits : public testing::Test {
     say(welcome);
   }
   void say(wire::Body body, const Bytes &payload = {}) {
-    loop_.run_and_wait([&] { wire_->listener->on_frame(kControl, {1, body}, payload); });
+    std::promise<void> answered;  // acknowledgements are put off, and this behind them
+    loop_.run_and_wait([&] {
+      wire_->listener->on_frame(kControl, {1, body}, payload);
+      loop_.put_off([&] { answered.set_value(); });
+    });
+    answered.get_future().wait();
   }
   // A task of one tensor that has to be fetched.
   void offer(const std::string &id) {

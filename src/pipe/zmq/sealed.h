@@ -1,5 +1,5 @@
-// An envelope as it travels: its FlatBuffer with a checksum behind it. Whatever the network damaged is refused whole and
-// sent again by those above; a number that changed on its way must never be believed.
+// An envelope as it travels: its FlatBuffer with a checksum behind it. Whatever the network damaged is refused whole
+// and sent again by those above; a number that changed on its way must never be believed.
 #pragma once
 
 #include "pipe/zmq/frames.h"

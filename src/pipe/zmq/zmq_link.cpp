@@ -92,7 +92,8 @@ class ZmqLink : public Link {
 
  protected:
   void configure(ZmqSocket *socket) const {
-    socket->raw().set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(settings_.limits.max_envelope_bytes + wire::kSealBytes));
+    socket->raw().set(zmq::sockopt::maxmsgsize,
+                      static_cast<int64_t>(settings_.limits.max_envelope_bytes + wire::kSealBytes));
     // Only when asked for: with it, libzmq reports IPv4 addresses in their mapped form.
     if (address_.endpoint.starts_with("tcp://[")) socket->raw().set(zmq::sockopt::ipv6, true);
   }
