@@ -53,7 +53,6 @@ class Checker {
 
   std::vector<std::string> check(const std::vector<Life> &lives) {
     for (const Life &life : lives) end_of(life);
-    if (expected_.corrupt_envelopes) return std::move(violations_);
     for (const Life &life : lives) {
       if (life.role == Role::kExchanger) exchanger(life);
     }

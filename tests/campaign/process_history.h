@@ -24,9 +24,6 @@ struct Expectations {
   int tasks = 0;
   // Nothing was done to anybody: every task is answered as it says.
   bool calm = false;
-  // Bits of envelopes were flipped. They carry no checksum, so that ids, flags and headers may be anything: only that
-  // the processes end in order is asked for.
-  bool corrupt_envelopes = false;
   int64_t largest_bytes = 0;  // of one task; what processes may hold is in proportion to it
 };
 

@@ -42,18 +42,17 @@ PlannedTask draw_task(Draw *draw, bool calm) {
 }
 
 // `exotic`: of what only a broken machine does.
-FaultRates draw_rates(Draw *draw, int exotic) {
+FaultRates draw_rates(Draw *draw, bool exotic) {
   FaultRates rates;
   const auto rate = [&] { return draw->one_in(2) ? 0.03 + draw->fraction() * 0.3 : 0; };
-  if (exotic == 1) {
-    rates.flip_envelope = 0.01 + draw->fraction() * 0.05;
-  } else if (exotic == 2) {
+  if (exotic) {
     (draw->one_in(2) ? rates.flip_framing : rates.lose_bytes) = 0.005 + draw->fraction() * 0.02;
   } else {
     rates.drop = rate();
     rates.duplicate = rate();
     rates.reorder = rate();
     rates.flip_payload = rate();
+    rates.flip_envelope = rate();
   }
   if (draw->one_in(3)) {
     rates.shortest_delay = milliseconds(draw->between(0, 10));
@@ -63,11 +62,11 @@ FaultRates draw_rates(Draw *draw, int exotic) {
 }
 
 // `time`: in ms, what the job takes in calm.
-Event draw_event(Draw *draw, size_t tasks, int64_t time, int exotic) {
+Event draw_event(Draw *draw, size_t tasks, int64_t time, bool exotic) {
   Event event;
   event.at = milliseconds(draw->one_in(4) ? 0 : draw->below(time));
   event.way = draw->way();
-  const int64_t kind = draw->below(exotic != 0 ? 30 : 20);
+  const int64_t kind = draw->below(exotic ? 30 : 20);
   if (kind < 2) {
     event.kind = Event::Kind::kAbortTask;
     event.value = draw->below(static_cast<int64_t>(tasks));
@@ -137,10 +136,6 @@ std::string text(const Event &event) {
 
 }  // namespace
 
-bool Schedule::corrupts_envelopes() const {
-  return std::any_of(events.begin(), events.end(), [](const Event &event) { return event.rates.flip_envelope > 0; });
-}
-
 int64_t Schedule::largest_bytes() const {
   int64_t largest = 0;
   for (const PlannedTask &task : tasks) largest = std::max<int64_t>(largest, task.floats * 4);
@@ -154,7 +149,7 @@ Schedule draw_schedule(uint64_t seed, const std::string &transport) {
   schedule.transport = transport;
   schedule.ahead = draw.one_in(3);
   const bool calm = draw.one_in(12);
-  const int exotic = draw.one_in(10) ? 1 : draw.one_in(8) ? 2 : 0;
+  const bool exotic = draw.one_in(9);
   const auto tasks = static_cast<size_t>(draw.between(1, 16));
   for (size_t i = 0; i < tasks; ++i) schedule.tasks.push_back(draw_task(&draw, calm));
   int64_t time = 50;

@@ -46,7 +46,6 @@ struct Schedule {
   std::vector<PlannedTask> tasks;
   std::vector<Event> events;  // by their time
 
-  bool corrupts_envelopes() const;
   int64_t largest_bytes() const;
 };
 
