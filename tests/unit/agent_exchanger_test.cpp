@@ -242,6 +242,23 @@ TEST_P(Pair, AnExchangerThatClosesEndsTheJob) {
   EXPECT_EQ(agent_->next_task(kLong, &task_).status, FLARE_ENDED);
 }
 
+TEST_P(Pair, AnExchangerThatClosesLeavesNoFile) {
+  exchanger_->close();
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+}
+
+class PairOverIpc : public Pair {};
+
+TEST_P(PairOverIpc, AnExchangerThatClosesLeavesTheFileOfTheNext) {
+  std::filesystem::remove(folder_ + "/x.sock");
+  settings_.settings.url = "zmq+ipc://" + folder_ + "/x.sock";
+  const auto next = Exchanger::open(settings_);
+  exchanger_->close();
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/x.sock"));
+  next->close();
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+}
+
 TEST_P(Pair, MetricsComeInOrderAndBeforeTheResult) {
   const auto request = ask(weights(1, 1));
   ASSERT_EQ(next(), FLARE_OK);
@@ -465,6 +482,8 @@ INSTANTIATE_TEST_SUITE_P(Transports, AtTheLimits, testing::Values("memory", "ipc
 INSTANTIATE_TEST_SUITE_P(Transports, TwoReceivers, testing::Values("memory", "ipc", "tcp"),
                          [](const auto &parameter) { return parameter.param; });
 
+INSTANTIATE_TEST_SUITE_P(Transports, PairOverIpc, testing::Values("ipc"),
+                         [](const auto &parameter) { return parameter.param; });
 INSTANTIATE_TEST_SUITE_P(Transports, Pair, testing::Values("memory", "ipc", "tcp"),
                          [](const auto &parameter) { return parameter.param; });
 

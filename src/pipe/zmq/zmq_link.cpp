@@ -7,6 +7,7 @@
 #include <limits>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -226,6 +227,7 @@ class ExchangerLink : public ZmqLink {
     }
     if (address_.transport == Transport::kZmqIpc) {
       ::chmod(address_.path.c_str(), 0600);
+      bound_ = id_of(address_.path);
     } else {
       address_.url = "zmq+" + socket_->raw().get(zmq::sockopt::last_endpoint);
     }
@@ -245,9 +247,23 @@ class ExchangerLink : public ZmqLink {
     return send(connection, {0, wire::Heartbeat{}}, {}, false);
   }
 
-  void close(Duration linger) override { let_go(&socket_, linger); }
+  void close(Duration linger) override {
+    // libzmq leaves it. Another exchanger's socket may be there by now.
+    if (const auto bound = std::exchange(bound_, std::nullopt); bound && bound == id_of(address_.path)) {
+      ::unlink(address_.path.c_str());
+    }
+    let_go(&socket_, linger);
+  }
 
  private:
+  using FileId = std::pair<dev_t, ino_t>;
+
+  static std::optional<FileId> id_of(const std::string &path) {
+    struct stat file {};
+    if (::lstat(path.c_str(), &file) != 0) return std::nullopt;
+    return FileId(file.st_dev, file.st_ino);
+  }
+
   // The folder is private to the user; a socket that somebody serves is not taken away.
   void prepare_path() const {
     const std::filesystem::path folder = std::filesystem::path(address_.path).parent_path();
@@ -264,6 +280,7 @@ class ExchangerLink : public ZmqLink {
   }
 
   std::unique_ptr<ZmqSocket> socket_;
+  std::optional<FileId> bound_;  // the socket file
 };
 
 }  // namespace
