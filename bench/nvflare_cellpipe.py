@@ -1,7 +1,8 @@
 """The task cycle of NVFlare's own Python agent over a CellPipe: run with the Python of a venv with NVFlare.
 
 Three processes, as deployed: this one starts a relay (the client's parent process) and an agent, and is the job process
-itself. Prints the seconds of each round, and of its way to the agent and back, as JSON. --fast takes the polls away.
+itself. Prints the seconds of each round, and of its way to the agent and back, as JSON. --fast takes the polls away;
+--shim runs npz_shim.py as the agent.
 """
 import argparse
 import json
@@ -10,7 +11,9 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 logging.disable(logging.CRITICAL)
@@ -33,6 +36,26 @@ POLL_S = 0.001
 
 def pipe(mode, url):
     return CellPipe(mode=mode, site_name="site-1", token="bench", root_url=url, secure_mode=False, workspace_dir="")
+
+
+class WholePipe(CellPipe):
+    """Of the shim: sends the arrays with the result. The client API would leave them to be fetched by the server, which
+    is not here."""
+
+    pass_through_on_send = property(lambda self: False, lambda self, value: None)
+
+
+def client_config(folder, url):
+    """As NVFlare's executor writes it for the client API."""
+    arguments = {"mode": "ACTIVE", "site_name": "site-1", "token": "bench", "root_url": url, "secure_mode": False,
+                 "workspace_dir": ""}
+    exchange = {"exchange_format": "numpy", "server_expected_format": "numpy", "transfer_type": "FULL",
+                "train_task_name": "train", "eval_task_name": "validate", "submit_model_task_name": "submit_model",
+                "pipe_channel_name": "task", "pipe": {"CLASS_NAME": "nvflare_cellpipe.WholePipe", "ARG": arguments},
+                "HEARTBEAT_TIMEOUT": 60.0, "launch_once": True}
+    path = Path(folder) / "client_api_config.json"
+    path.write_text(json.dumps({"TASK_EXCHANGE": exchange, "site_name": "site-1", "job_id": "bench"}))
+    return str(path)
 
 
 def relay(url):
@@ -88,6 +111,7 @@ def main():
     parser.add_argument("--role", choices=("site", "relay", "agent"), default="site")
     parser.add_argument("--url")
     parser.add_argument("--fast", action="store_true", help="polls of a millisecond")
+    parser.add_argument("--shim", action="store_true", help="the agent is npz_shim.py")
     parser.add_argument("--mib", type=int, default=0, help="of the model; 0: one number")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
@@ -102,14 +126,17 @@ def main():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    command = [sys.executable, __file__, "--url", url, *(["--fast"] if arguments.fast else []), "--role"]
+    here = [sys.executable, __file__, "--url", url, *(["--fast"] if arguments.fast else []), "--role"]
     others = []
+    folder = tempfile.TemporaryDirectory()
+    shim = [sys.executable, Path(__file__).with_name("npz_shim.py"), client_config(folder.name, url)]
     try:
-        for role in ("relay", "agent"):
-            others.append(subprocess.Popen([*command, role], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                           stderr=subprocess.DEVNULL))
+        for command in ([*here, "relay"], shim if arguments.shim else [*here, "agent"]):
+            others.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                           stderr=subprocess.DEVNULL,
+                                           env={**os.environ, "CLIENT_API_TYPE": "EX_PROCESS_API"}))
             if others[-1].stdout.readline() != "ready\n":
-                raise RuntimeError(f"the {role} did not start")
+                raise RuntimeError(f"no word of {command}")
         if arguments.mib:
             count = 100
             arrays = {f"w{i}": np.ones((arguments.mib << 20) // 4 // count, dtype=np.float32) for i in range(count)}
@@ -119,6 +146,7 @@ def main():
     finally:
         for other in others:
             other.kill()
+        folder.cleanup()
     sys.stdout.flush()
     os._exit(0)  # its threads would wait for their peers
 

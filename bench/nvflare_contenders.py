@@ -28,16 +28,12 @@ def script(build, name, *arguments):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def cell_pipe(build, mib, rounds, fast):
+def cell_pipe(build, mib, rounds, *how):
     def once():
-        figures = script(build, "nvflare_cellpipe.py", "--mib", mib, "--rounds", rounds, *(["--fast"] if fast else []))
+        figures = script(build, "nvflare_cellpipe.py", "--mib", mib, "--rounds", rounds, *how)
         return statistics.median(figures["round_s"]), {"there_s": statistics.median(figures["there_s"])}
 
     return once
-
-
-def shim(build, mib):
-    return lambda: (statistics.median(script(build, "npz_shim.py", "--mib", mib)["round_s"]), {})
 
 
 def ours(bench, mib):
@@ -68,7 +64,7 @@ def cases(bench, build, quick):
 
         add("zmq+ipc", ours(bench, mib), to=None)
         rounds = 2 if quick or mib else 10
-        add("FlareAgent, CellPipe, as shipped", cell_pipe(build, mib, rounds, fast=False))
-        add("FlareAgent, CellPipe, polls of 1 ms", cell_pipe(build, mib, rounds, fast=True))
-        add("npz files and a program, no client API", shim(build, mib))
+        add("FlareAgent, CellPipe, as shipped", cell_pipe(build, mib, rounds))
+        add("FlareAgent, CellPipe, polls of 1 ms", cell_pipe(build, mib, rounds, "--fast"))
+        add("npz files and a program, client API", cell_pipe(build, mib, rounds, "--shim"))
     return found
