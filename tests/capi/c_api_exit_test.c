@@ -28,11 +28,11 @@ static void *wait_for_ever(void *which) {
     case NEWS:
       while (status == FLARE_OK) status = flare_result_wait_progress(result, FLARE_WAIT_FOREVER, &progress, NULL);
       break;
-    case RELEASE: flare_result_free(result); break;
+    case RELEASE: flare_result_free(result); return NULL; /* may take less time than the exit */
     case REPLY: status = flare_request_wait(request, FLARE_WAIT_FOREVER, &reply, NULL); break;
     case METRIC: status = flare_exchanger_next_metric(ends.exchanger, FLARE_WAIT_FOREVER, &metric, NULL); break;
     case AGENT: status = flare_exchanger_wait_connected(ends.exchanger, FLARE_WAIT_FOREVER, NULL); break;
-    case CLOSE: flare_agent_close(ends.agent); break;
+    case CLOSE: flare_agent_close(ends.agent); return NULL;
     default:
       while (status == FLARE_OK) status = flare_agent_log_scalar(ends.agent, "loss", 1, 0, NULL);
   }
@@ -64,7 +64,7 @@ static void open_for(int wait) {
 static void leave_during(int wait) {
   pthread_t thread;
   open_for(wait);
-  if (pthread_create(&thread, NULL, wait_for_ever, &wait) != 0) abort();
+  if (pthread_create(&thread, NULL, wait_for_ever, &wait) != 0 || pthread_detach(thread) != 0) abort();
   sleep_ms(50);
   exit(7);
 }

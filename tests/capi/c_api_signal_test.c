@@ -6,18 +6,20 @@
 
 enum { TASK, CONNECTED, LOG_RECORD, REPLY, METRIC, AGENT, WAITS };
 
-static volatile sig_atomic_t handled;
+static int handled; /* in handlers of other threads: by atomic operations only */
 static flare_agent *agent_of_handler;
+
+static int count_handled(void) { return __atomic_load_n(&handled, __ATOMIC_SEQ_CST); }
 
 static void count_signal(int number) {
   (void)number;
-  handled = handled + 1;
+  __atomic_fetch_add(&handled, 1, __ATOMIC_SEQ_CST);
 }
 
 static void stop_agent(int number) {
   (void)number;
   flare_agent_stop(agent_of_handler);
-  handled = handled + 1;
+  __atomic_fetch_add(&handled, 1, __ATOMIC_SEQ_CST);
 }
 
 /* Without SA_RESTART: every system call that waits is interrupted. */
@@ -25,7 +27,7 @@ static void handle(int number, void (*handler)(int)) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = handler;
-  handled = 0;
+  __atomic_store_n(&handled, 0, __ATOMIC_SEQ_CST);
   assert_int_equal(sigaction(number, &action, NULL), 0);
 }
 
@@ -68,11 +70,11 @@ static void start_waiter(struct waiter *waiter) {
 
 static void interrupt(struct waiter *waiter, int number, int times) {
   for (int i = 0; i < times; ++i) {
-    const int before = handled;
+    const int before = count_handled();
     sleep_ms(10);
     assert_int_equal(pthread_kill(waiter->thread, number), 0);
-    for (int waited = 0; handled == before && waited < SOON; ++waited) sleep_ms(1);
-    assert_int_not_equal(handled, before);
+    for (int waited = 0; count_handled() == before && waited < SOON; ++waited) sleep_ms(1);
+    assert_int_not_equal(count_handled(), before);
   }
 }
 
@@ -154,7 +156,7 @@ static void a_handler_may_stop_in_the_middle_of_a_call(void **state) {
     struct waiter waiter = {.ends = ends};
     ends->agent = open_agent(ends->url);
     agent_of_handler = ends->agent;
-    handled = 0;
+    __atomic_store_n(&handled, 0, __ATOMIC_SEQ_CST);
     assert_int_equal(pthread_create(&waiter.thread, NULL, log_until_stopped, &waiter), 0);
     sleep_ms(1 + i % 5);
     assert_int_equal(pthread_kill(waiter.thread, SIGTERM), 0);
