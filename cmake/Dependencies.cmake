@@ -9,13 +9,14 @@ find_package(spdlog REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_path(FLARE_CPPZMQ_INCLUDE zmq.hpp REQUIRED)
+find_path(FLARE_ASIO_INCLUDE asio.hpp REQUIRED)
 find_path(FLARE_XXHASH_INCLUDE xxhash.h REQUIRED)
 find_path(FLARE_FLATBUFFERS_INCLUDE flatbuffers/flatbuffers.h REQUIRED)
 
 add_library(flare_dependencies INTERFACE)
 target_link_libraries(flare_dependencies INTERFACE Threads::Threads PkgConfig::ZMQ nlohmann_json::nlohmann_json)
 target_include_directories(flare_dependencies SYSTEM INTERFACE
-  ${ZMQ_INCLUDEDIR} ${FLARE_CPPZMQ_INCLUDE} ${FLARE_XXHASH_INCLUDE} ${FLARE_FLATBUFFERS_INCLUDE}
+  ${ZMQ_INCLUDEDIR} ${FLARE_CPPZMQ_INCLUDE} ${FLARE_ASIO_INCLUDE} ${FLARE_XXHASH_INCLUDE} ${FLARE_FLATBUFFERS_INCLUDE}
   $<TARGET_PROPERTY:spdlog::spdlog_header_only,INTERFACE_INCLUDE_DIRECTORIES>
   $<TARGET_PROPERTY:fmt::fmt-header-only,INTERFACE_INCLUDE_DIRECTORIES>)
 # spdlog's own target would link libfmt. A logger compiled into us cannot clash with the one of the host program.

@@ -1,24 +1,21 @@
 #include "runtime/loop.h"
 
+#define ASIO_STANDALONE
+#define ASIO_NO_DEPRECATED
+#include <asio.hpp>
+
 #include <algorithm>
-#include <array>
 #include <atomic>
-#include <cerrno>
 #include <condition_variable>
 #include <deque>
 #include <limits>
-#include <map>
+#include <memory>
 #include <mutex>
-#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include <pthread.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "base/failure.h"
 #include "runtime/level_fd.h"
@@ -35,70 +32,37 @@ constexpr Duration kRest = std::chrono::milliseconds(1);
 // How much of what is posted a thread that helps runs at most.
 constexpr size_t kMostHelp = 16;
 
-// The id of the descriptor by which whoever sleeps is woken; watches count from 1.
-constexpr uint64_t kKick = 0;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {
-    if (fd < 0) throw Failure(FLARE_IO, "no descriptor for a loop: " + std::generic_category().message(errno));
-  }
-  ~Descriptor() { ::close(fd_); }
-  Descriptor(const Descriptor &) = delete;
-  Descriptor &operator=(const Descriptor &) = delete;
-
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-// As epoll_wait() wants it: never too short.
-int milliseconds_until(TimePoint when) {
-  if (when == TimePoint::max()) return -1;
-  const TimePoint now = Clock::now();
-  if (when <= now) return 0;
-  const auto count = std::chrono::ceil<std::chrono::milliseconds>(when - now).count();
-  return static_cast<int>(std::min<int64_t>(count, std::numeric_limits<int>::max()));
-}
-
 }  // namespace
 
-// Whoever runs work holds the turn. Whoever drives sleeps until a timer or descriptor wants a turn, and takes it: the
-// loop's own thread, or a guest, which is a thread of the user that waits for what only the loop can bring.
+// Whoever runs work holds the turn. Whoever drives sleeps in Asio's context until a timer or descriptor wants a turn,
+// and takes it: the loop's own thread, or a guest, which is a thread of the user that waits for what only the loop can
+// bring.
 struct Loop::State {
   enum class Driver { kThread, kGuest, kNobody };
-  using Alarms = std::multimap<TimePoint, std::shared_ptr<const Work>>;
 
-  explicit State(std::function<void(std::exception_ptr)> error) : on_error(std::move(error)) {
-    add(kick.get(), kKick, EPOLLIN | EPOLLET);  // an edge for each write: it need not be read
-  }
+  explicit State(std::function<void(std::exception_ptr)> error) : on_error(std::move(error)) {}
 
+  asio::io_context context;
+  const asio::executor_work_guard<asio::io_context::executor_type> never_out_of_work = asio::make_work_guard(context);
   const std::function<void(std::exception_ptr)> on_error;
-  const Descriptor poller{::epoll_create1(EPOLL_CLOEXEC)};
-  const Descriptor kick{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-  const Descriptor rest_timer{::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC)};
   std::atomic<bool> ended = false;
 
-  std::mutex turn;  // taken without any other lock held; guards the members down to the blank line
-  std::map<uint64_t, std::shared_ptr<const Work>> watches;
-  uint64_t watches_made = 0;
-
-  std::atomic<std::thread::id> holder{std::thread::id()};  // of the turn
+  std::mutex turn;  // taken without any other lock held
+  std::atomic<std::thread::id> holder{std::thread::id()};
 
   std::mutex mutex;  // guards the members down to the blank line
   std::deque<Work> posted;
   std::deque<Work> put_off;
-  Alarms alarms;
   bool stopped = false;
   Driver driver = Driver::kThread;
-  bool sleeping = false;  // the driver
+  bool sleeping = false;  // the driver, and nobody has woken it yet
   bool kicked = false;    // the driver is to look at what it waits for
-  std::thread::id guest;
   bool has_guest = false;
-  bool resting = false;  // the timer will wake the thread
-  TimePoint rest_until{};
-  std::condition_variable thread_left;
+  std::thread::id guest;
+  uint64_t guests = 0;     // so far
+  TimePoint rest_until{};  // the thread lets the loop be, when there is no guest
+  bool rests_on = false;   // without an end: it has to be woken
+  std::condition_variable thread_left, rest_over;
 
   std::mutex join_mutex;  // held while the thread ends, so that every stop() returns after its end
   std::thread thread;
@@ -109,6 +73,7 @@ struct Loop::State {
 
   class Turn {
    public:
+    explicit Turn(State *state) : Turn(state, std::unique_lock(state->turn)) {}
     Turn(State *state, std::unique_lock<std::mutex> lock) : state_(state), lock_(std::move(lock)) {
       state_->holder = std::this_thread::get_id();
     }
@@ -140,102 +105,84 @@ struct Loop::State {
     }
   }
 
-  std::shared_ptr<const Work> take_alarm(TimePoint now) {
-    std::lock_guard lock(mutex);
-    if (alarms.empty() || alarms.begin()->first > now) return nullptr;
-    return std::move(alarms.extract(alarms.begin()).mapped());
-  }
-
-  void run_alarms() {
-    const TimePoint now = Clock::now();
-    size_t most;  // those that are set anew have their next turn
-    {
-      std::lock_guard lock(mutex);
-      most = alarms.size();
-    }
-    for (; most > 0 && !ended; --most) {
-      const auto alarm = take_alarm(now);
-      if (!alarm) return;
-      guarded(*alarm);
-    }
-  }
-
-  // ---- Sleeping and waking
-
-  void add(int fd, uint64_t id, uint32_t events) {
-    epoll_event event{};
-    event.events = events;
-    event.data.u64 = id;
-    if (::epoll_ctl(poller.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-      throw std::system_error(errno, std::generic_category(), "watching a descriptor");
-    }
-  }
-
   void run_put_off() {
     std::unique_lock lock(mutex);
     if (put_off.empty()) return;
     auto works = std::exchange(put_off, {});
     lock.unlock();
-    const Turn mine(this, std::unique_lock(turn));
+    const Turn mine(this);
     for (const Work &work : works) {
       if (!ended) guarded(work);
     }
     run_posted(std::numeric_limits<size_t>::max());
   }
 
-  // The driver: sleeps until something is to be done, or until then, and does it.
-  void step(TimePoint until) {
-    run_put_off();
-    {
-      std::lock_guard lock(mutex);
-      if (!posted.empty() || !put_off.empty() || kicked || ended) until = TimePoint::min();
-      if (!alarms.empty()) until = std::min(until, alarms.begin()->first);
-      sleeping = true;
-    }
-    std::array<epoll_event, 16> events;
-    const int count =
-        ::epoll_wait(poller.get(), events.data(), static_cast<int>(events.size()), milliseconds_until(until));
-    {
-      std::lock_guard lock(mutex);
-      sleeping = kicked = false;
-    }
-    const Turn mine(this, std::unique_lock(turn));
-    for (int i = 0; i < count && !ended; ++i) {
-      const auto watch = watches.find(events[static_cast<size_t>(i)].data.u64);
-      if (watch == watches.end()) continue;
-      const auto on_readable = watch->second;  // which may end its watch
-      guarded(*on_readable);
-    }
-    run_alarms();
+  // Of a timer or descriptor, in a turn.
+  void called(const Work &work) {
+    const Turn mine(this);
+    if (!ended) guarded(work);
     run_posted(std::numeric_limits<size_t>::max());
   }
 
-  // With the mutex held, all three. Whoever sleeps looks at what there is to do; who does not sleep looks before.
-  void wake() {
-    if (sleeping) ::eventfd_write(kick.get(), 1);
+  // ---- Sleeping and waking
+
+  // The driver: sleeps until something is to be done, or until then, and does it.
+  void step(std::optional<TimePoint> until) {
+    run_put_off();
+    bool awake = false;
+    {
+      std::lock_guard lock(mutex);
+      awake = !posted.empty() || !put_off.empty() || kicked || ended;
+      sleeping = !awake;
+    }
+    if (awake) {
+      context.poll_one();
+    } else if (until) {
+      context.run_one_until(*until);
+    } else {
+      context.run_one();  // with a time, Asio would wake up each second
+    }
+    {
+      std::lock_guard lock(mutex);
+      sleeping = kicked = false;
+      if (posted.empty()) return;
+    }
+    const Turn mine(this);
+    run_posted(std::numeric_limits<size_t>::max());
   }
+
+  // Whoever sleeps looks at what there is to do; who does not sleep looks before.
+  void rouse() {
+    asio::post(context, [] {});
+  }
+
+  // With the mutex held, all three. The first says whether rouse() is to be called.
+  bool must_rouse() { return std::exchange(sleeping, false); }
   // It is done at once, also when nobody drives.
-  void wake_driver() { driver == Driver::kNobody ? set_rest(Duration(1)) : wake(); }
+  void wake_driver() {
+    if (driver == Driver::kNobody) {
+      end_rest();
+    } else if (must_rouse()) {
+      rouse();
+    }
+  }
   // The driver returns from its step.
   void kick_driver() {
     kicked = true;
-    wake();
+    if (must_rouse()) rouse();
   }
 
   // ---- Who drives
 
-  // With the mutex held: the thread drives after so long.
-  void set_rest(Duration rest) {
-    itimerspec when{};
-    when.it_value.tv_nsec = static_cast<long>(rest.count());
-    ::timerfd_settime(rest_timer.get(), 0, &when, nullptr);
-    resting = true;
-    rest_until = Clock::now() + rest;
+  // With the mutex held.
+  void end_rest() {
+    rest_until = TimePoint();
+    rest_over.notify_one();
   }
 
   // The loop's thread.
   void run() {
-    while (!ended) may_drive() ? step(TimePoint::max()) : rest();
+    while (!ended) may_drive() ? step(std::nullopt) : rest();
     std::lock_guard lock(mutex);
     driver = Driver::kNobody;
     thread_left.notify_all();
@@ -249,16 +196,21 @@ struct Loop::State {
     }
     if (driver == Driver::kThread) driver = Driver::kNobody;
     thread_left.notify_all();
-    if (!has_guest && !resting) set_rest(std::max(rest_until - Clock::now(), Duration(1)));
     return false;
   }
 
+  // A guest that stays is left alone. One that comes and goes need not wake the thread each time, which looks after it
+  // now and then.
   void rest() {
-    uint64_t expirations = 0;
-    while (::read(rest_timer.get(), &expirations, sizeof expirations) < 0 && errno == EINTR) {
+    std::unique_lock lock(mutex);
+    const uint64_t seen = guests;
+    if (has_guest) {
+      rest_over.wait_for(lock, kRest, [&] { return !has_guest && rest_until == TimePoint(); });
+      rests_on = has_guest && guests == seen;
+      rest_over.wait(lock, [&] { return !rests_on; });
+    } else {
+      rest_over.wait_until(lock, rest_until);
     }
-    std::lock_guard lock(mutex);
-    resting = false;
   }
 
   // Whether this thread drives from now on.
@@ -266,6 +218,7 @@ struct Loop::State {
     std::unique_lock lock(mutex);
     if (stopped || has_guest) return false;
     has_guest = true;
+    ++guests;
     if (driver == Driver::kThread) kick_driver();
     thread_left.wait(lock, [&] { return driver != Driver::kThread; });
     driver = Driver::kGuest;
@@ -277,13 +230,9 @@ struct Loop::State {
     std::lock_guard lock(mutex);
     has_guest = kicked = false;
     driver = Driver::kNobody;
-    if (ended || !posted.empty()) {
-      set_rest(Duration(1));
-    } else if (resting) {
-      rest_until = Clock::now() + kRest;  // to set the timer anew each time would cost more than its one ring
-    } else {
-      set_rest(kRest);
-    }
+    rest_until = Clock::now() + kRest;
+    if (ended || !posted.empty()) end_rest();
+    if (std::exchange(rests_on, false)) rest_over.notify_one();
   }
 };
 
@@ -297,18 +246,15 @@ Loop::Loop(const char *thread_name, std::function<void(std::exception_ptr)> on_e
 Loop::~Loop() { stop(); }
 
 void Loop::post(Work work) {
-  bool asleep = false;
   {
     std::lock_guard lock(state_->mutex);
     if (state_->stopped) return;
     state_->posted.push_back(std::move(work));
     // Whoever has the turn looks before it ends, and whoever was woken before looks too.
     if (state_->posted.size() > 1 || state_->in_turn()) return;
-    asleep = state_->sleeping;
-    if (!asleep) state_->wake_driver();
+    if (!state_->must_rouse()) return state_->wake_driver();
   }
-  // Without the lock, which is the first thing that whoever wakes wants.
-  if (asleep) ::eventfd_write(state_->kick.get(), 1);
+  state_->rouse();  // without the lock, which is the first thing that whoever wakes wants
 }
 
 void Loop::line_up(Work work) {
@@ -331,7 +277,7 @@ void Loop::put_off(Work work) {
   std::lock_guard lock(state_->mutex);
   if (state_->stopped) return;
   state_->put_off.push_back(std::move(work));
-  state_->wake();  // the driver sleeps when this is the turn of a thread that helps
+  if (state_->must_rouse()) state_->rouse();  // the driver sleeps when this is the turn of a thread that helps
 }
 
 void Loop::run_and_wait(Work work) {
@@ -362,8 +308,7 @@ void Loop::run_and_wait(Work work) {
 void Loop::wait(const LevelFd &fd, std::optional<TimePoint> deadline) {
   if (!state_->enter()) return fd.wait(deadline);
   fd.set_guest(this);
-  const TimePoint until = deadline.value_or(TimePoint::max());
-  while (!fd.raised() && !state_->ended && (!deadline || Clock::now() < until)) state_->step(until);
+  while (!fd.raised() && !state_->ended && (!deadline || Clock::now() < *deadline)) state_->step(deadline);
   fd.set_guest(nullptr);
   state_->leave();
 }
@@ -392,64 +337,89 @@ void Loop::stop() {
 
 bool Loop::in_loop() const { return state_->in_turn(); }
 
-// What a callback needs is held apart from the alarm or watch, which may end while its callback runs.
+// What a callback needs is held apart from the alarm or watch, which may end while it waits for its turn, and while it
+// has it.
 
 class Loop::OneAlarm : public Loop::Alarm {
  public:
   OneAlarm(State *state, Work on_time)
-      : state_(state), core_(std::make_shared<Core>()), ring_(std::make_shared<const Work>([core = core_] {
-          // `core` may end with its alarm in its own callback; a ring is held by who runs it.
-          core->due.reset();
-          core->on_time();
-        })) {
-    core_->on_time = std::move(on_time);
-  }
-  ~OneAlarm() override { OneAlarm::set(std::nullopt); }
+      : state_(state), timer_(state->context), core_(std::make_shared<Core>(Core{this, std::move(on_time), {}, {}})) {}
 
+  // One that is put off or taken back is left to ring for nothing, as most are, again and again: each change of Asio's
+  // timer is a system call.
   void set(std::optional<TimePoint> when) override {
-    if (when == core_->due) return;
-    std::lock_guard lock(state_->mutex);
-    if (core_->due) {
-      const auto [first, last] = state_->alarms.equal_range(*core_->due);
-      const auto found = std::find_if(first, last, [&](const auto &entry) { return entry.second == ring_; });
-      if (found != last) state_->alarms.erase(found);
-    }
-    core_->due = when;
-    if (!when) return;
-    const auto place = state_->alarms.emplace(*when, ring_);
-    if (place == state_->alarms.begin()) state_->wake();  // who sleeps would sleep too long
+    core_->when = when;
+    if (when && (!core_->rings || *when < *core_->rings)) arm(*when);
   }
 
  private:
   struct Core {
+    OneAlarm *alarm;
     Work on_time;
-    std::optional<TimePoint> due;
+    std::optional<TimePoint> when;   // it is set for
+    std::optional<TimePoint> rings;  // the timer
   };
 
+  void arm(TimePoint when) {
+    core_->rings = when;
+    timer_.expires_at(when);
+    timer_.async_wait([state = state_, weak = std::weak_ptr(core_), when](const asio::error_code &error) {
+      if (error) return;
+      state->called([&] {
+        const auto core = weak.lock();
+        // Another time comes too late for a wait that is over and in the queue.
+        if (core && core->rings == when) rung(*core);
+      });
+    });
+  }
+
+  static void rung(Core &core) {
+    core.rings.reset();
+    if (!core.when) return;
+    if (*core.when > Clock::now()) return core.alarm->arm(*core.when);
+    core.when.reset();
+    core.on_time();
+  }
+
   State *state_;
+  asio::steady_timer timer_;
   std::shared_ptr<Core> core_;
-  std::shared_ptr<const Work> ring_;
 };
 
 class Loop::OneWatch : public Loop::Watch {
  public:
-  OneWatch(Loop *loop, int fd, Work on_readable) : state_(loop->state_.get()), fd_(fd), id_(++state_->watches_made) {
-    try {
-      state_->add(fd, id_, EPOLLIN);
-    } catch (const std::system_error &) {
-      loop->post([error = std::current_exception()] { std::rethrow_exception(error); });
-    }
-    state_->watches.emplace(id_, std::make_shared<const Work>(std::move(on_readable)));
+  OneWatch(State *state, int fd, Work on_readable)
+      : state_(state), descriptor_(state->context, fd), on_readable_(std::make_shared<Work>(std::move(on_readable))) {
+    wait();
   }
-  ~OneWatch() override {
-    ::epoll_ctl(state_->poller.get(), EPOLL_CTL_DEL, fd_, nullptr);
-    state_->watches.erase(id_);
-  }
+  ~OneWatch() override { descriptor_.release(); }  // it belongs to somebody else
 
  private:
+  void wait() {
+    descriptor_.async_wait(asio::posix::stream_descriptor::wait_read,
+                           [this, state = state_, weak = std::weak_ptr(on_readable_)](const asio::error_code &error) {
+                             state->called([&] {
+                               if (weak.expired()) return;
+                               if (error) throw std::system_error(error, "watching a descriptor");
+                               call(weak);
+                             });
+                           });
+  }
+
+  void call(const std::weak_ptr<Work> &weak) {
+    const auto on_readable = weak.lock();
+    try {
+      (*on_readable)();
+    } catch (...) {
+      if (on_readable.use_count() > 1) wait();
+      throw;
+    }
+    if (on_readable.use_count() > 1) wait();
+  }
+
   State *state_;
-  int fd_;
-  uint64_t id_;
+  asio::posix::stream_descriptor descriptor_;
+  std::shared_ptr<Work> on_readable_;
 };
 
 std::unique_ptr<Loop::Alarm> Loop::make_alarm(Work on_time) {
@@ -457,7 +427,7 @@ std::unique_ptr<Loop::Alarm> Loop::make_alarm(Work on_time) {
 }
 
 std::unique_ptr<Loop::Watch> Loop::make_watch(int fd, Work on_readable) {
-  return std::make_unique<OneWatch>(this, fd, std::move(on_readable));
+  return std::make_unique<OneWatch>(state_.get(), fd, std::move(on_readable));
 }
 
 }  // namespace flare

@@ -1,6 +1,7 @@
 // Runs work, timers and descriptors one after another, each in a turn. All of an agent's or exchanger's deciding
 // happens there; "in the loop" means in a turn. A thread of its own does that, or a thread of the user that has to wait
 // for its outcome anyway, or has just posted something: each thread that need not be woken is a context switch less.
+// Built on Asio, which is seen in loop.cpp only.
 #pragma once
 
 #include <exception>
