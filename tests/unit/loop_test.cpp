@@ -593,7 +593,8 @@ TEST_F(LoopPromises, OfManyThatWaitEachGetsWhatItWaitsFor) {
 TEST_F(LoopPromises, AGuestReturnsWhenTheLoopIsStopped) {
   LevelFd done;
   std::thread guest([&] { loop.wait(done, Clock::now() + 10s); });
-  std::this_thread::sleep_for(20ms);
+  std::thread::id driver;
+  while (driver != guest.get_id()) loop.run_and_wait([&] { driver = std::this_thread::get_id(); });
   const TimePoint start = Clock::now();
   loop.stop();
   guest.join();
