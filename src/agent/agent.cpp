@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/failure.h"
-#include "base/text.h"
+#include "base/uuid.h"
 #include "model/result_rules.h"
 #include "pipe/open_pipe.h"
 #include "pipe/zmq/frames.h"

@@ -6,7 +6,7 @@
 
 #include "base/checksum.h"
 #include "base/failure.h"
-#include "base/text.h"
+#include "base/uuid.h"
 #include "base/version.h"
 
 namespace flare {
