@@ -128,6 +128,26 @@ TEST_F(AgentSide, AnExchangerThatForgotUsIsGreetedAgain) {
   EXPECT_TRUE(ups[0].new_peer);
 }
 
+TEST_F(AgentSide, ARefusedGreetingOfTheBulkConnectionIsNotRepeatedAtOnce) {
+  session.on_connection(kControl, true, now);
+  session.on_connection(kBulk, true, now);
+  connect("x", 5);
+  session.take_actions();
+  for (int i = 0; i < 3; ++i) reject(wire::Refusal::kUnknownSession, kBulk);  // repeated on its way
+  EXPECT_TRUE(session.take_actions().empty());
+  ASSERT_EQ(session.deadline(), now + 1s);
+  now += 1s;
+  session.on_time(now);
+  EXPECT_EQ(actions_of<Session::Send>(session.take_actions()).size(), 1u);
+  wire::Welcome bulk;
+  bulk.lane = wire::Lane::kBulk;
+  bulk.epoch = 5;
+  session.on_frame(kBulk, {0, bulk}, now);
+  session.take_actions();
+  for (int i = 0; i < 3; ++i) reject(wire::Refusal::kUnknownSession, kBulk);  // of frames of before
+  EXPECT_EQ(actions_of<Session::Send>(session.take_actions()).size(), 1u) << "but one that was lost is greeted at once";
+}
+
 TEST_F(AgentSide, RefusalsAreFinalAndSayWhy) {
   session.on_connection(kControl, true, now);
   reject(wire::Refusal::kVersion);

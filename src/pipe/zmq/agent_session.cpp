@@ -119,8 +119,8 @@ void AgentSession::on_reject(const Connection &from, const wire::Reject &reject,
   if (reject.refusal == wire::Refusal::kUnknownSession) {
     // The exchanger does not know us (any more): a reconnect, or another exchanger in its place.
     if (from == kBulk && welcomed_) {
-      bulk_welcomed_ = false;
-      greet_bulk(now);
+      // A greeting that is refused has its next turn with the timer: or each answer would call for another at once.
+      if (std::exchange(bulk_welcomed_, false)) greet_bulk(now);
     } else if (welcomed_) {
       lose();
       greet(now);
