@@ -531,6 +531,7 @@ void Agent::on_up(const PeerInfo &peer, bool new_peer) {
     std::erase_if(uploads_, [](const auto &entry) { return entry.second->stands_in(); });
     for (auto &[task, upload] : uploads_) upload->keep();
     metrics_.drop_all();
+    if (stopped_) loop_->post([this] { abandon_uploads(); });  // nor will this peer be waited for
   }
   refresh();
   if (!std::exchange(flush_posted_, true)) loop_->post([this] { flush_metrics(false); });
