@@ -64,19 +64,21 @@ int main(int argc, char **argv) {
   }
   const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const auto number = [](int64_t value) { return static_cast<long long>(value); };
-  std::printf("%llu schedules in %.1f s (%.0f s of virtual time, the longest %.0f s), %lld turns, %lld messages (at "
-              "most %lld)\n",
-              static_cast<unsigned long long>(schedules), took, sum, longest, number(turns), number(tally.messages),
-              number(most_messages));
-  std::printf("%lld tasks handed out, %lld answered, %lld results delivered, %lld not; %lld replies, %lld failures, "
-              "%lld metrics; %lld results arrived whose trainer was told otherwise\n",
-              number(tally.handed_out), number(tally.answered), number(tally.delivered), number(tally.undelivered),
-              number(tally.replies), number(tally.gone), number(tally.metrics), number(tally.lost_words));
-  std::printf("messages: %lld dropped, %lld duplicated, %lld reordered, bits flipped in %lld envelopes and %lld "
-              "payloads; connections: %lld times cut, %lld stalled, %lld deafened\n",
-              number(mishaps.dropped), number(mishaps.duplicated), number(mishaps.reordered),
-              number(mishaps.envelopes), number(mishaps.payloads), number(mishaps.cuts), number(mishaps.stalls),
-              number(mishaps.deaf));
+  std::printf(
+      "%llu schedules in %.1f s (%.0f s of virtual time, the longest %.0f s), %lld turns, %lld messages (at "
+      "most %lld)\n",
+      static_cast<unsigned long long>(schedules), took, sum, longest, number(turns), number(tally.messages),
+      number(most_messages));
+  std::printf(
+      "%lld tasks handed out, %lld answered, %lld results delivered, %lld not; %lld replies, %lld failures, "
+      "%lld metrics; %lld results arrived whose trainer was told otherwise\n",
+      number(tally.handed_out), number(tally.answered), number(tally.delivered), number(tally.undelivered),
+      number(tally.replies), number(tally.gone), number(tally.metrics), number(tally.lost_words));
+  std::printf(
+      "messages: %lld dropped, %lld duplicated, %lld reordered, bits flipped in %lld envelopes and %lld "
+      "payloads; connections: %lld times cut, %lld stalled, %lld deafened\n",
+      number(mishaps.dropped), number(mishaps.duplicated), number(mishaps.reordered), number(mishaps.envelopes),
+      number(mishaps.payloads), number(mishaps.cuts), number(mishaps.stalls), number(mishaps.deaf));
   std::printf("%llu violated\n", static_cast<unsigned long long>(failed));
   return failed == 0 ? 0 : 1;
 }

@@ -96,7 +96,8 @@ class Checker {
     const std::string which = "answer " + std::to_string(entry.answer);
     if (answer == answers_.end()) return violate("the reply to " + where + " is none that a trainer gave: " + which);
     if (answer->second.task != entry.task) violate("the reply to " + where + " was given to another: " + which);
-    if (!replies_.insert({entry.answer, entry.life}).second) violate(name(entry.life) + " received " + which + " twice");
+    if (!replies_.insert({entry.answer, entry.life}).second)
+      violate(name(entry.life) + " received " + which + " twice");
   }
 
   void metric(const Entry &entry) {
@@ -187,7 +188,8 @@ class Checker {
       const std::string which = "task " + std::to_string(answer.task);
       const bool result = answer.kind == "result";
       const std::string code = codes.count(answer.task) > 0 ? codes.at(answer.task) : "nothing";
-      if (result && !answer.delivered) violate("the result of " + which + " was not delivered although little was done");
+      if (result && !answer.delivered)
+        violate("the result of " + which + " was not delivered although little was done");
       if (code != (result ? "OK" : "EXECUTION_EXCEPTION")) violate(which + " was answered with " + code);
     }
     if (answers != expected_.tasks) {
@@ -199,11 +201,11 @@ class Checker {
   const History &history_;
   Tally *tally_;
   std::vector<std::string> violations_;
-  std::map<std::pair<int, int>, Request> requests_;       // by site and task
+  std::map<std::pair<int, int>, Request> requests_;  // by site and task
   std::map<int64_t, Answer> answers_;
-  std::set<std::pair<int64_t, int>> replies_;             // answer and site
+  std::set<std::pair<int64_t, int>> replies_;                // answer and site
   std::set<std::tuple<int, int, int, int64_t>> handed_out_;  // trainer, site, task, attempt
-  std::map<std::pair<int, int>, int64_t> steps_;          // the last, by site and trainer
+  std::map<std::pair<int, int>, int64_t> steps_;             // the last, by site and trainer
 };
 
 std::string text(What what) {

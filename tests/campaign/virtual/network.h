@@ -1,6 +1,6 @@
 // The network of a world: what lies between an agent's link and an exchanger's, as ZeroMQ's DEALER and ROUTER show it.
-// An agent has two connections, which come back by themselves when they are lost; an exchanger knows each by a name that
-// is new each time, and learns that one is gone when it writes to it. Messages keep their order and arrive, unless
+// An agent has two connections, which come back by themselves when they are lost; an exchanger knows each by a name
+// that is new each time, and learns that one is gone when it writes to it. Messages keep their order and arrive, unless
 // something is done to them here.
 //
 // The library's memory:// is defined on it, in network.cpp.
@@ -19,7 +19,7 @@
 
 namespace flare_world {
 
-enum class Way { kUp, kDown };                 // from the agent, to the agent
+enum class Way { kUp, kDown };  // from the agent, to the agent
 enum class Lanes { kBoth, kControl, kBulk };
 
 // What befalls messages: the chance of each.
@@ -69,8 +69,8 @@ class Network {
     void post(std::function<void(flare::LinkListener *)> event, const std::shared_ptr<End> &self) const;
   };
   struct Direction {
-    TimePoint clear{};    // what is sent now arrives no earlier
-    TimePoint stalled{};  // until then
+    TimePoint clear{};                    // what is sent now arrives no earlier
+    TimePoint stalled{};                  // until then
     TimePoint broken = TimePoint::max();  // what would arrive later never does
     bool deaf = false;
   };
@@ -92,7 +92,8 @@ class Network {
     TimePoint until;
   };
 
-  bool send(const WirePtr &wire, Way way, const flare::wire::Envelope &envelope, const flare::Bytes &payload, bool lent);
+  bool send(const WirePtr &wire, Way way, const flare::wire::Envelope &envelope, const flare::Bytes &payload,
+            bool lent);
   void carry(const WirePtr &wire, Way way, Packet packet, TimePoint when);
   void arrive(const WirePtr &wire, Way way, const Packet &packet);
   Mishaps *mishaps_of(const Wire &wire, Way way);

@@ -32,9 +32,7 @@ void Program::doing(std::function<void()> work) {
   });
 }
 
-bool Program::ready(TimePoint now) const {
-  return !busy_ && !closed_ && (process_->raised || (due_ && now >= *due_));
-}
+bool Program::ready(TimePoint now) const { return !busy_ && !closed_ && (process_->raised || (due_ && now >= *due_)); }
 
 std::optional<TimePoint> Program::due() const { return busy_ || closed_ ? std::nullopt : due_; }
 

@@ -29,8 +29,8 @@ class Play {
 
   RunReport run() {
     const TimePoint begin = world_.now();
-    start_site(some(5));
     start_trainer(some(5));
+    start_site(some(5));
     for (const Event &event : schedule_.events) {
       world_.at(begin + event.at, [this, &event] { happen(event); });
     }
@@ -73,6 +73,7 @@ class Play {
     world_.at(world_.now() + delay, [this] {
       site_to_come_ = false;
       site_ = std::make_unique<Site>(schedule_, left_, &recorder_);
+      if (!trainer_ && !trainer_to_come_) start_trainer(some(20));
     });
   }
 
@@ -129,10 +130,8 @@ class Play {
   }
 
   void trainer_closed() {
-    const auto why = trainer_->over();
     bury(&trainer_);
-    const bool job_over = why == FLARE_ENDED || why == FLARE_ABORTED;
-    if (!job_over && wanted()) start_trainer(milliseconds(20) + some(200));
+    if (wanted()) start_trainer(milliseconds(20) + some(200));
   }
 
   bool wanted() const { return (site_ && !site_->over()) || site_to_come_; }

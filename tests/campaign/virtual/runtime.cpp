@@ -203,7 +203,8 @@ void Loop::help() {
 void Loop::put_off(Work work) {
   State &state = *state_;
   if (state.stopped) return;
-  if (state.put_off.empty()) state.put_off_until = state.world.now() + (state.world.draw().one_in(4) ? kRest : Duration());
+  if (state.put_off.empty())
+    state.put_off_until = state.world.now() + (state.world.draw().one_in(4) ? kRest : Duration());
   state.put_off.push_back(std::move(work));
 }
 

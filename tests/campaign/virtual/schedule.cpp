@@ -78,7 +78,8 @@ Mishaps draw_mishaps(Draw *draw, bool mild) {
   return mishaps;
 }
 
-Event draw_event(Draw *draw, size_t tasks, int64_t time, bool mild) {
+Event draw_event(Draw *draw, const Schedule &schedule, int64_t time) {
+  const bool mild = schedule.mild;
   using Kind = Event::Kind;
   Event event;
   event.at = milliseconds(draw->one_in(4) ? draw->below(20) : draw->below(time));
@@ -100,9 +101,10 @@ Event draw_event(Draw *draw, size_t tasks, int64_t time, bool mild) {
     event.mishaps = draw_mishaps(draw, mild);
   } else if (kind < 12) {
     event.kind = Kind::kAbortRequest;
-    event.value = draw->below(static_cast<int64_t>(tasks));
+    event.value = draw->below(static_cast<int64_t>(schedule.tasks.size()));
   } else if (kind < 13) {
-    event.kind = draw->one_in(2) ? Kind::kAbortJob : Kind::kEndJob;
+    // Without a heartbeat_timeout, an agent that dies after the end is to be waited for.
+    event.kind = draw->one_in(2) || !schedule.settings.heartbeat_timeout ? Kind::kAbortJob : Kind::kEndJob;
   } else if (kind < 15) {
     event.kind = draw->one_in(3) ? Kind::kStopTrainer : draw->one_in(2) ? Kind::kRingTrainer : Kind::kCloseTrainer;
   } else if (kind < 18) {
@@ -115,6 +117,8 @@ Event draw_event(Draw *draw, size_t tasks, int64_t time, bool mild) {
     event.lasts = milliseconds(draw->between(20, draw->one_in(4) ? 40'000 : 3000));
   } else {
     event.kind = Kind::kDeafen;
+    // Without a heartbeat_timeout, silence on the control connection is to be waited for.
+    if (!schedule.settings.heartbeat_timeout) event.lanes = Lanes::kBulk;
   }
   return event;
 }
@@ -159,7 +163,9 @@ std::string text(const Mishaps &mishaps) {
 std::string text(const Event &event) {
   using Kind = Event::Kind;
   const std::string lasts = " for " + std::to_string(event.lasts.count()) + " ms";
-  const std::string where = std::string(event.lanes == Lanes::kBoth ? "" : event.lanes == Lanes::kBulk ? " bulk" : " control");
+  const std::string where = std::string(event.lanes == Lanes::kBoth   ? ""
+                                        : event.lanes == Lanes::kBulk ? " bulk"
+                                                                      : " control");
   const std::string way = where + (event.way == Way::kUp ? " up" : " down");
   switch (event.kind) {
     case Kind::kAbortRequest: return "abort request " + std::to_string(event.value);
@@ -197,7 +203,7 @@ Schedule draw_schedule(uint64_t seed) {
   int64_t time = 20;
   for (const PlannedTask &task : schedule.tasks) time += task.hold.count() + 10;
   const int64_t events = schedule.mild ? draw.below(4) : draw.between(1, 8);
-  for (int64_t i = 0; i < events; ++i) schedule.events.push_back(draw_event(&draw, tasks, time, schedule.mild));
+  for (int64_t i = 0; i < events; ++i) schedule.events.push_back(draw_event(&draw, schedule, time));
   std::stable_sort(schedule.events.begin(), schedule.events.end(),
                    [](const Event &a, const Event &b) { return a.at < b.at; });
   return schedule;

@@ -21,8 +21,8 @@ struct PlannedTask {
   milliseconds hold{0};
   int64_t metrics = 0;
   bool lent_task = false, lent_result = false;
-  int64_t receivers = 0;      // declared ones of the result, the exchanger included; 0: none
-  bool others_agree = true;   // that they have it
+  int64_t receivers = 0;     // declared ones of the result, the exchanger included; 0: none
+  bool others_agree = true;  // that they have it
   milliseconds others_take{0};
 };
 
@@ -55,8 +55,8 @@ struct Event {
 
 struct Schedule {
   uint64_t seed = 0;
-  bool mild = false;   // nobody dies or is frozen, and faults are short: everything must succeed
-  bool ahead = false;  // the trainer takes the next task while results are on their way
+  bool mild = false;         // nobody dies or is frozen, and faults are short: everything must succeed
+  bool ahead = false;        // the trainer takes the next task while results are on their way
   bool all_at_once = false;  // the site sends all tasks at the beginning
   flare::Settings settings;
   std::vector<PlannedTask> tasks;

@@ -85,8 +85,8 @@ void Site::ask() {
     asked.request->task_name = "campaign";
     asked.request->id = std::to_string(asked.index);
     for (int64_t i = 0; i < plan.receivers; ++i) asked.request->receivers.push_back("receiver-" + std::to_string(i));
-    flare::Shareable content = make_content(task_key(schedule_, asked.index), plan.task_floats,
-                                            plan.lent_task ? asked.memory.get() : nullptr);
+    flare::Shareable content =
+        make_content(task_key(schedule_, asked.index), plan.task_floats, plan.lent_task ? asked.memory.get() : nullptr);
     content.headers.set("life", int64_t{life()});
     Entry entry;
     entry.what = What::kSent;

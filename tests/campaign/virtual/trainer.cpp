@@ -25,9 +25,7 @@ int64_t number(const flare::Shareable &content, std::string_view name) {
 
 }  // namespace
 
-uint64_t task_key(const Schedule &schedule, int index) {
-  return schedule.seed * 1000 + static_cast<uint64_t>(index);
-}
+uint64_t task_key(const Schedule &schedule, int index) { return schedule.seed * 1000 + static_cast<uint64_t>(index); }
 
 uint64_t answer_key(const Schedule &schedule, int64_t answer) {
   return schedule.seed * 1000 + 500 + static_cast<uint64_t>(answer);
@@ -130,8 +128,8 @@ bool Trainer::answer() {
 void Trainer::submit(const PlannedTask &plan, int64_t number) {
   Sent &sent = sent_.emplace_back();
   sent.answer = number;
-  flare::Shareable content = make_content(answer_key(schedule_, number), plan.result_floats,
-                                          plan.lent_result ? sent.memory.get() : nullptr);
+  flare::Shareable content =
+      make_content(answer_key(schedule_, number), plan.result_floats, plan.lent_result ? sent.memory.get() : nullptr);
   content.headers.set("answer", number);
   const flare::Outcome outcome = agent_->submit(*task_, std::move(content), plan.lent_result, &sent.upload);
   if (outcome.status != FLARE_OK) {

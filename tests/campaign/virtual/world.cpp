@@ -33,9 +33,7 @@ void World::as(const std::shared_ptr<Process> &process, const std::function<void
 
 void World::at(TimePoint when, std::function<void()> event) { events_.emplace(std::max(when, now_), std::move(event)); }
 
-void World::join(Runner *runner, std::shared_ptr<Process> process) {
-  members_.push_back({runner, std::move(process)});
-}
+void World::join(Runner *runner, std::shared_ptr<Process> process) { members_.push_back({runner, std::move(process)}); }
 
 void World::leave(Runner *runner) {
   std::erase_if(members_, [&](const Member &member) { return member.runner == runner; });

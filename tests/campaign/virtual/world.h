@@ -1,6 +1,6 @@
-// A world in one thread and in virtual time: its clock stands still while anybody has something to do, and then jumps to
-// the next thing to happen. Who has the next turn is drawn. While somebody waits, the world goes on around it, deeper in
-// the same stack; a wait may so take longer than it should, as one of a thread does that is not scheduled.
+// A world in one thread and in virtual time: its clock stands still while anybody has something to do, and then jumps
+// to the next thing to happen. Who has the next turn is drawn. While somebody waits, the world goes on around it,
+// deeper in the same stack; a wait may so take longer than it should, as one of a thread does that is not scheduled.
 //
 // The library's own waiting (Clock, Loop, LevelFd, Bell, new_uuid) is defined on it in runtime.cpp.
 #pragma once
