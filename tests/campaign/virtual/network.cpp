@@ -273,6 +273,15 @@ class AgentLink : public flare::Link {
   }
 
   bool reachable(const Connection &) override { return end_ != nullptr; }
+
+  void renew(const Connection &lane) override {
+    if (const auto found = end_->wires.find(lane); found != end_->wires.end()) {
+      found->second->up.broken = found->second->down.broken = World::here().now();
+      network_.forget(found->second, Duration(), network_.some(kNotice), true);
+      end_->wires.erase(found);
+    }
+    network_.seek(end_, lane, network_.some(kLatency));
+  }
   std::string url() const override { return url_; }
 
   void close(Duration linger) override {
