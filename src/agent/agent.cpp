@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/failure.h"
-#include "base/text.h"
+#include "base/uuid.h"
 #include "model/result_rules.h"
 #include "pipe/open_pipe.h"
 #include "pipe/zmq/frames.h"
@@ -531,6 +531,7 @@ void Agent::on_up(const PeerInfo &peer, bool new_peer) {
     std::erase_if(uploads_, [](const auto &entry) { return entry.second->stands_in(); });
     for (auto &[task, upload] : uploads_) upload->keep();
     metrics_.drop_all();
+    if (stopped_) loop_->post([this] { abandon_uploads(); });  // nor will this peer be waited for
   }
   refresh();
   if (!std::exchange(flush_posted_, true)) loop_->post([this] { flush_metrics(false); });

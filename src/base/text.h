@@ -1,4 +1,4 @@
-// Small helpers for text: validity, identifiers, numbers.
+// Small helpers for text: validity, numbers.
 #pragma once
 
 #include <cstddef>
@@ -12,9 +12,6 @@
 namespace flare {
 
 bool is_utf8(std::string_view text);
-
-// A random (version 4) UUID as text; the random source is the operating system's.
-std::string new_uuid();
 
 // The same time for equal and unequal texts of one length, for tokens.
 bool equal_secret(std::string_view a, std::string_view b);

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/failure.h"
-#include "base/text.h"
+#include "base/uuid.h"
 #include "pipe/open_pipe.h"
 #include "pipe/zmq/frames.h"
 

@@ -128,6 +128,113 @@ TEST_F(AgentSide, AnExchangerThatForgotUsIsGreetedAgain) {
   EXPECT_TRUE(ups[0].new_peer);
 }
 
+TEST_F(AgentSide, ARefusedGreetingOfTheBulkConnectionIsNotRepeatedAtOnce) {
+  session.on_connection(kControl, true, now);
+  session.on_connection(kBulk, true, now);
+  connect("x", 5);
+  session.take_actions();
+  for (int i = 0; i < 3; ++i) reject(wire::Refusal::kUnknownSession, kBulk);  // repeated on its way
+  EXPECT_TRUE(session.take_actions().empty());
+  ASSERT_EQ(session.deadline(), now + 1s);
+  now += 1s;
+  session.on_time(now);
+  EXPECT_EQ(actions_of<Session::Send>(session.take_actions()).size(), 1u);
+  wire::Welcome bulk;
+  bulk.lane = wire::Lane::kBulk;
+  bulk.epoch = 5;
+  session.on_frame(kBulk, {0, bulk}, now);
+  session.take_actions();
+  for (int i = 0; i < 3; ++i) reject(wire::Refusal::kUnknownSession, kBulk);  // of frames of before
+  EXPECT_EQ(actions_of<Session::Send>(session.take_actions()).size(), 1u) << "but one that was lost is greeted at once";
+}
+
+// ---- A bulk connection that is up and carries nothing
+
+class WithTransfers : public AgentSide {
+ protected:
+  WithTransfers() {
+    session.on_connection(kControl, true, now);
+    session.on_connection(kBulk, true, now);
+    connect("x", 5);
+    welcome_bulk();
+    session.want_bulk(true, now);
+    session.take_actions();
+  }
+  void welcome_bulk() {
+    wire::Welcome bulk;
+    bulk.lane = wire::Lane::kBulk;
+    bulk.epoch = 5;
+    session.on_frame(kBulk, {0, bulk}, now);
+  }
+  // What it does when nothing happens for so long.
+  std::vector<Session::Action> wait(Duration duration) {
+    session.take_actions();
+    const TimePoint end = now + duration;
+    while (session.deadline() && *session.deadline() <= end) {
+      now = *session.deadline();
+      session.on_time(now);
+    }
+    now = end;
+    return session.take_actions();
+  }
+};
+
+TEST_F(WithTransfers, IsAskedWithAGreetingAndThenMadeAnew) {
+  EXPECT_TRUE(wait(9s).empty());
+  const auto asked = actions_of<Session::Send>(wait(1s));
+  ASSERT_EQ(asked.size(), 1u);
+  EXPECT_EQ(asked[0].to, kBulk);
+  EXPECT_EQ(body_of<wire::Hello>(asked[0]).lane, wire::Lane::kBulk);
+  EXPECT_EQ(session.bulk(), kBulk) << "it may be slow only";
+  EXPECT_EQ(actions_of<Session::RenewBulk>(wait(10s)).size(), 1u);
+  EXPECT_TRUE(session.bulk().empty());
+  EXPECT_TRUE(wait(1000s).empty()) << "the link says when it is there";
+  session.on_connection(kBulk, true, now);
+  EXPECT_EQ(actions_of<Session::Send>(session.take_actions()).size(), 1u);
+}
+
+TEST_F(WithTransfers, AnAnswerIsEnough) {
+  for (int i = 0; i < 5; ++i) {
+    const auto actions = wait(10s);
+    EXPECT_EQ(actions_of<Session::Send>(actions).size(), 1u);
+    welcome_bulk();
+    EXPECT_TRUE(session.take_actions().empty()) << "it is no other connection";
+  }
+}
+
+TEST_F(WithTransfers, SoAreChunksAndProgressButNotWhatOnlyOneSideSays) {
+  for (const wire::Body &body : {wire::Body(wire::Chunk()), wire::Body(wire::Progress())}) {
+    now += 9s;
+    EXPECT_TRUE(session.on_frame(kBulk, {5, body}, now));
+    EXPECT_EQ(session.deadline(), now + 18s) << "twice the pause that there was";
+  }
+  const auto deadline = session.deadline();
+  now += 9s;
+  EXPECT_TRUE(session.on_frame(kBulk, {5, ChunkRequest()}, now));
+  EXPECT_TRUE(session.on_frame(kControl, {5, wire::Heartbeat{}}, now));
+  EXPECT_EQ(session.deadline(), deadline);
+}
+
+TEST_F(WithTransfers, EachTimeItIsMadeAnewItHasLonger) {
+  for (Duration patience = 10s; patience < 100s; patience *= 2) {
+    EXPECT_TRUE(actions_of<Session::RenewBulk>(wait(2 * patience - 1s)).empty());
+    EXPECT_EQ(actions_of<Session::RenewBulk>(wait(1s)).size(), 1u);
+    session.on_connection(kBulk, true, now);
+    welcome_bulk();
+  }
+}
+
+TEST_F(WithTransfers, AGreetingThatIsNeverAnsweredEndsSoToo) {
+  session.on_connection(kBulk, false, now);
+  session.on_connection(kBulk, true, now);
+  EXPECT_EQ(actions_of<Session::RenewBulk>(wait(20s)).size(), 1u);
+}
+
+TEST_F(WithTransfers, WithoutAnyItIsLeftAlone) {
+  session.want_bulk(false, now);
+  EXPECT_TRUE(wait(1000s).empty());
+}
+
 TEST_F(AgentSide, RefusalsAreFinalAndSayWhy) {
   session.on_connection(kControl, true, now);
   reject(wire::Refusal::kVersion);

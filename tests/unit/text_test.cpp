@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "base/uuid.h"
+
 namespace flare {
 namespace {
 

@@ -99,6 +99,11 @@ class AgentLink : public Link {
     return hub_->exchanger != nullptr;
   }
 
+  void renew(const Connection &name) override {
+    std::lock_guard lock(hub_->mutex);
+    if (hub_->exchanger && endpoint_) endpoint_->post([name](LinkListener *to) { to->on_connection(name, true); });
+  }
+
   std::string url() const override { return url_; }
 
   void close(Duration) override {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -68,6 +69,7 @@ void AgentSession::on_connection(const Connection &connection, bool up, TimePoin
   } else {
     bulk_up_ = up;
     if (!up) bulk_welcomed_ = false;
+    if (up) await_bulk(now);
     greet_bulk(now);
   }
 }
@@ -82,15 +84,22 @@ bool AgentSession::on_frame(const Connection &from, const wire::Envelope &envelo
     on_reject(from, *reject, now);
     return false;
   }
-  if (welcomed_ && envelope.epoch == epoch_) return true;
+  if (welcomed_ && envelope.epoch == epoch_) {
+    // Somebody has heard what was sent there.
+    const bool answered =
+        std::holds_alternative<wire::Chunk>(envelope.body) || std::holds_alternative<wire::Progress>(envelope.body);
+    if (from == kBulk && answered && bulk_worked_) bulk_works(now - *bulk_worked_, now);
+    return true;
+  }
   ++refused_;
   return false;
 }
 
 void AgentSession::on_welcome(const wire::Welcome &welcome, TimePoint now) {
   if (welcome.lane == wire::Lane::kBulk) {
-    if (!welcomed_ || welcome.epoch != epoch_ || bulk_welcomed_) return;
-    bulk_welcomed_ = true;
+    if (!welcomed_ || welcome.epoch != epoch_) return;
+    bulk_works(bulk_asked_ ? now - *bulk_asked_ : Duration(), now);
+    if (std::exchange(bulk_welcomed_, true)) return;
     greet_again_.reset();
     act(BulkUp{});
     return;
@@ -112,6 +121,7 @@ void AgentSession::on_welcome(const wire::Welcome &welcome, TimePoint now) {
   greet_again_.reset();
   act(Up{{welcome.instance, welcome.agent_id, welcome.site, welcome.job_id, welcome.library, welcome.version},
          new_peer});
+  await_bulk(now);
   greet_bulk(now);
 }
 
@@ -119,8 +129,8 @@ void AgentSession::on_reject(const Connection &from, const wire::Reject &reject,
   if (reject.refusal == wire::Refusal::kUnknownSession) {
     // The exchanger does not know us (any more): a reconnect, or another exchanger in its place.
     if (from == kBulk && welcomed_) {
-      bulk_welcomed_ = false;
-      greet_bulk(now);
+      // A greeting that is refused has its next turn with the timer: or each answer would call for another at once.
+      if (std::exchange(bulk_welcomed_, false)) greet_bulk(now);
     } else if (welcomed_) {
       lose();
       greet(now);
@@ -145,6 +155,43 @@ void AgentSession::on_unreachable(const Connection &connection, TimePoint now) {
   if (needs_greeting && !over_) greet_again_ = now + kGreetAgain;
 }
 
+void AgentSession::want_bulk(bool wanted, TimePoint now) {
+  if (wanted && bulk_worked_) return;
+  bulk_worked_ = wanted ? std::optional(now) : std::nullopt;
+  bulk_asked_.reset();
+}
+
+// Another connection, or another session on it: it has as long as if it were wanted from now on.
+void AgentSession::await_bulk(TimePoint now) {
+  if (!bulk_worked_) return;
+  bulk_worked_ = now;
+  bulk_asked_.reset();
+}
+
+void AgentSession::bulk_works(Duration after, TimePoint now) {
+  bulk_patience_ = std::max(bulk_patience_, 2 * after);
+  await_bulk(now);
+}
+
+void AgentSession::check_bulk(TimePoint now) {
+  const auto deadline = bulk_deadline();
+  if (!deadline || now < *deadline) return;
+  if (!bulk_asked_) {
+    bulk_asked_ = now;
+    act(Send{kBulk, {0, hello(wire::Lane::kBulk)}});
+    return;
+  }
+  await_bulk(now);
+  bulk_patience_ *= 2;
+  bulk_up_ = bulk_welcomed_ = false;
+  act(RenewBulk{});
+}
+
+std::optional<TimePoint> AgentSession::bulk_deadline() const {
+  if (!bulk_worked_ || !welcomed_ || !bulk_up_) return std::nullopt;
+  return *bulk_worked_ + bulk_patience_ * (bulk_asked_ ? 2 : 1);
+}
+
 void AgentSession::on_time(TimePoint now) {
   if (give_up_ && now >= *give_up_) {
     finish(FLARE_UNREACHABLE, "no exchanger answered at " + url_ + " within connect_timeout = " +
@@ -156,8 +203,11 @@ void AgentSession::on_time(TimePoint now) {
     greet(now);
     greet_bulk(now);
   }
+  check_bulk(now);
 }
 
-std::optional<TimePoint> AgentSession::deadline() const { return earlier(give_up_, greet_again_); }
+std::optional<TimePoint> AgentSession::deadline() const {
+  return earlier(earlier(give_up_, greet_again_), bulk_deadline());
+}
 
 }  // namespace flare

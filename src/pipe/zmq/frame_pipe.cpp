@@ -6,7 +6,7 @@
 
 #include "base/checksum.h"
 #include "base/failure.h"
-#include "base/text.h"
+#include "base/uuid.h"
 #include "base/version.h"
 
 namespace flare {
@@ -346,6 +346,7 @@ void FramePipe::pump() {
     busy = pump_downloads() || busy;
   }
   pumping_ = false;
+  session_->want_bulk(!incoming_.empty() || service_.live() > 0, now);
   set_alarm();
 }
 
@@ -417,6 +418,10 @@ void FramePipe::perform(const Session::Action &action) {
     listener_->on_up(up->peer, up->new_peer);
   } else if (std::holds_alternative<Session::BulkUp>(action)) {
     for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_reconnected(Clock::now());
+  } else if (std::holds_alternative<Session::RenewBulk>(action)) {
+    log_.warn("nothing gets through on the bulk connection; making another");
+    for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_disconnected();
+    link_->renew(kBulk);
   } else if (std::holds_alternative<Session::Down>(action)) {
     waiting_.clear();  // asked on a connection that is not there any more
     for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_disconnected();

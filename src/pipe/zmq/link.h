@@ -38,6 +38,8 @@ class Link {
   virtual bool send(const Connection &to, const wire::Envelope &envelope, const Bytes &payload, bool lent) = 0;
   // Whether frames can be written to the connection now.
   virtual bool reachable(const Connection &connection) = 0;
+  // Agents only: the connection is given up and made anew; on_connection() says when it is there.
+  virtual void renew(const Connection &) {}
   virtual std::string url() const = 0;  // of an exchanger's: with the real port
   virtual void close(Duration linger) = 0;
 };

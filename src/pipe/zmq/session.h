@@ -35,13 +35,14 @@ class Session {
     PeerInfo peer;
     bool new_peer;  // another instance than the one before
   };
-  struct BulkUp {};  // chunks can be asked for
+  struct BulkUp {};     // chunks can be asked for
+  struct RenewBulk {};  // nothing gets through on that connection
   struct Down {};
   struct Over {
     flare_status status;
     std::string reason;
   };
-  using Action = std::variant<Send, Up, BulkUp, Down, Over>;
+  using Action = std::variant<Send, Up, BulkUp, RenewBulk, Down, Over>;
 
   virtual ~Session() = default;
 
@@ -50,6 +51,8 @@ class Session {
   // refused; refused ones are counted.
   virtual bool on_frame(const Connection &from, const wire::Envelope &envelope, TimePoint now) = 0;
   virtual void on_unreachable(const Connection &connection, TimePoint now) = 0;
+  // Whether any transfer is under way.
+  virtual void want_bulk(bool, TimePoint) {}
   virtual void on_time(TimePoint now) = 0;
   virtual std::optional<TimePoint> deadline() const = 0;
 
@@ -75,6 +78,10 @@ class Session {
 
 // Greets on each new connection until it is welcomed; over when refused, or when nobody answers for
 // `connect_timeout` before the first welcome.
+//
+// A connection may be up and carry nothing, or be another than the exchanger knows. Of control, heartbeats tell; of
+// bulk, when a transfer does not move, another greeting does, and if that is not answered, it is made anew. On a slow
+// link a greeting waits behind chunks: the patience with it grows with each time that it was too short.
 class AgentSession : public Session {
  public:
   AgentSession(SessionIdentity identity, std::optional<Duration> connect_timeout, std::string url, TimePoint now);
@@ -82,6 +89,7 @@ class AgentSession : public Session {
   void on_connection(const Connection &connection, bool up, TimePoint now) override;
   bool on_frame(const Connection &from, const wire::Envelope &envelope, TimePoint now) override;
   void on_unreachable(const Connection &connection, TimePoint now) override;
+  void want_bulk(bool wanted, TimePoint now) override;
   void on_time(TimePoint now) override;
   std::optional<TimePoint> deadline() const override;
   Connection control() const override { return welcomed_ ? kControl : Connection(); }
@@ -92,6 +100,10 @@ class AgentSession : public Session {
   void greet_bulk(TimePoint now);
   void on_welcome(const wire::Welcome &welcome, TimePoint now);
   void on_reject(const Connection &from, const wire::Reject &reject, TimePoint now);
+  void await_bulk(TimePoint now);
+  void bulk_works(Duration after, TimePoint now);
+  void check_bulk(TimePoint now);
+  std::optional<TimePoint> bulk_deadline() const;
   void lose();
   void finish(flare_status status, const std::string &reason);
   wire::Hello hello(wire::Lane lane) const;
@@ -105,6 +117,10 @@ class AgentSession : public Session {
   bool bulk_welcomed_ = false;
   bool over_ = false;
   std::optional<TimePoint> greet_again_;
+  // While transfers are under way: when the bulk connection was last seen to work both ways, or that began to matter.
+  std::optional<TimePoint> bulk_worked_;
+  std::optional<TimePoint> bulk_asked_;  // by another greeting, since
+  Duration bulk_patience_ = std::chrono::seconds(10);
   std::string peer_instance_;
   std::string connect_timeout_text_;
 };

@@ -152,6 +152,9 @@ class AgentLink : public ZmqLink {
 
   bool reachable(const Connection &) override { return control_.socket != nullptr; }
 
+  // In a turn of its own: this may be called by the socket that goes.
+  void renew(const Connection &name) override { lane_of(name).missing->set(Clock::now()); }
+
   void close(Duration linger) override {
     control_.missing.reset();
     bulk_.missing.reset();
