@@ -10,6 +10,10 @@ add_executable(virtual_campaign
 target_include_directories(virtual_campaign SYSTEM PRIVATE ${FLARE_CLI11_INCLUDE})
 target_link_libraries(virtual_campaign PRIVATE virtual_history flare_dependencies flare_test_settings)
 
+add_executable(virtual_tests campaign/virtual/history_test.cpp)
+target_link_libraries(virtual_tests PRIVATE virtual_history flare_test_settings GTest::gmock GTest::gtest_main)
+gtest_discover_tests(virtual_tests DISCOVERY_MODE PRE_TEST PROPERTIES LABELS unit TIMEOUT 60)
+
 # The same schedules each time. FLARE_CAMPAIGN_SCHEDULES=200000 makes it longer, and FLARE_CAMPAIGN_FRESH=1 takes new
 # ones.
 set(schedules 20000)

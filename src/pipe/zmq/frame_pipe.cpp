@@ -246,6 +246,10 @@ void FramePipe::on_data(const wire::Data &data, const Bytes &payload, TimePoint 
     log_.warn("refused message topic=" + message.topic + " id=" + message.id + ": " + refusal->reason);
     return;
   }
+  if (message.kind == MessageKind::kReply) {
+    replies_taken_.push_back(message.id);
+    if (replies_taken_.size() > settings_.limits.max_uploads) replies_taken_.pop_front();
+  }
   if (by_reference) return;
   std::vector<Bytes> objects;
   if (data.payload.inlined) objects.push_back(payload);
@@ -436,6 +440,10 @@ void FramePipe::perform(const PipeHandler::Action &action) {
     const auto found = outgoing_.find(send->message->id);
     if (found == outgoing_.end()) return;
     send_acks();
+    // Their acknowledgements may be lost, and an agent that hears of the end believes that its result never came.
+    if (send->message->topic == topic::kEnd) {
+      for (const std::string &id : replies_taken_) transmit(session_->control(), wire::Ack{id, true, "", false});
+    }
     // Without a connection nothing is lost: on_connected() transmits again.
     transmit(session_->control(), wire::Data{found->second.message, found->second.payload}, found->second.inlined);
   } else if (const auto *ack = std::get_if<PipeHandler::TransmitAck>(&action)) {
@@ -521,6 +529,7 @@ void FramePipe::send_confirm(Confirm *confirm, TimePoint now) {
 void FramePipe::forget_peer() {
   handler_.forget_received();
   acks_.clear();
+  replies_taken_.clear();
   waiting_.clear();
   confirms_.clear();
   tell_words_left();

@@ -103,12 +103,13 @@ class Checker {
   void metric(const Entry &entry) {
     ++tally_->metrics;
     if (!entry.right) violate("a metric of " + name(entry.other) + " is wrong at step " + std::to_string(entry.step));
-    const auto [last, first] = steps_.try_emplace({entry.life, entry.other}, entry.step);
-    if (!first && entry.step <= last->second) {
-      violate("metrics of " + name(entry.other) + " came to " + name(entry.life) + " out of order or twice: step " +
-              std::to_string(entry.step) + " after " + std::to_string(last->second));
+    auto &steps = steps_[{entry.life, entry.other}];
+    const std::string which = "step " + std::to_string(entry.step) + " of the metrics of " + name(entry.other) +
+                              " came to " + name(entry.life);
+    if (expected_.metrics_in_order && !steps.empty() && entry.step < *steps.rbegin()) {
+      violate(which + " after " + std::to_string(*steps.rbegin()));
     }
-    last->second = entry.step;
+    if (!steps.insert(entry.step).second) violate(which + " twice");
   }
 
   // ---- Trainers
@@ -205,7 +206,7 @@ class Checker {
   std::map<int64_t, Answer> answers_;
   std::set<std::pair<int64_t, int>> replies_;                // answer and site
   std::set<std::tuple<int, int, int, int64_t>> handed_out_;  // trainer, site, task, attempt
-  std::map<std::pair<int, int>, int64_t> steps_;             // the last, by site and trainer
+  std::map<std::pair<int, int>, std::set<int64_t>> steps_;   // by site and trainer
 };
 
 std::string text(What what) {

@@ -58,6 +58,8 @@ struct Expectations {
   int tasks = 0;
   // Nobody died, and what was done was short: each task is answered as it says.
   bool mild = false;
+  // No message was lost alone, so that none had to be sent again after those behind it: metrics are in order.
+  bool metrics_in_order = true;
   int64_t most_messages = 0;
 };
 

@@ -10,6 +10,12 @@ namespace flare_world {
 
 using What = Entry::What;
 
+namespace {
+
+constexpr Duration kLinger = std::chrono::seconds(30);
+
+}  // namespace
+
 Site::Site(const Schedule &schedule, std::set<int> tasks, Recorder *recorder)
     : Program(Role::kSite, recorder),
       schedule_(schedule),
@@ -57,12 +63,26 @@ void Site::look() {
   speak();
   if (!left_.empty() || !words_.empty()) return;
   if (!over()) {
+    if (lingers()) return;
     exchanger_->end("all tasks are done");
     while (read_metric()) {
     }
   }
   exchanger_->close();
   closed_in_order();
+}
+
+// An exchanger that closes while the connection is lost does not wait for it to come back: what it had still to say is
+// lost with it. Where everything must succeed, there is time for it.
+bool Site::lingers() {
+  const auto loses = [](const Event &event) {
+    using Kind = Event::Kind;
+    return event.kind == Kind::kCut || event.kind == Kind::kCutUnseen || event.kind == Kind::kHalfClose;
+  };
+  if (!schedule_.mild || std::none_of(schedule_.events.begin(), schedule_.events.end(), loses)) return false;
+  if (!leave_at_) leave_at_ = world_.now() + kLinger;
+  look_at(*leave_at_);
+  return world_.now() < *leave_at_;
 }
 
 void Site::open() {

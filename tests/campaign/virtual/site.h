@@ -3,6 +3,7 @@
 
 #include <list>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -40,6 +41,7 @@ class Site : public Program {
   };
 
   void look() override;
+  bool lingers();
   void open();
   void ask();
   bool see(Asked *asked);
@@ -53,6 +55,7 @@ class Site : public Program {
   std::vector<int> to_ask_;
   std::list<Asked> asked_;  // memory outlives the exchanger
   std::vector<Word> words_;
+  std::optional<TimePoint> leave_at_;
   std::shared_ptr<flare::Exchanger> exchanger_;
 };
 
