@@ -118,8 +118,9 @@ FLARE_API FLARE_MUST_USE flare_status flare_reply_confirm(flare_reply *reply, co
 
 /* ---- Metrics --------------------------------------------------------------------------------------------- */
 
-/** The next metric record, in the order of the trainer. At the end of the session what has arrived is given out
- *  before FLARE_ENDED and the like. */
+/** The next metric record, in the order of the trainer; those that were lost on their way come when they were sent
+ *  again, behind later ones. At the end of the session what has arrived is given out before FLARE_ENDED and the
+ *  like. */
 FLARE_API FLARE_MUST_USE flare_status flare_exchanger_next_metric(flare_exchanger *exchanger, int64_t timeout_ms,
                                                                   flare_metric **metric,
                                                                   flare_error **error) FLARE_NOEXCEPT;

@@ -38,6 +38,7 @@ class Checker {
       violate("the ends sent each other " + std::to_string(history_.messages) + " messages, more than " +
               std::to_string(expected_.most_messages));
     }
+    if (history_.borrowed != 0) violate(std::to_string(history_.borrowed) + " payloads were sent in lent memory");
     if (history_.held != 0) violate(std::to_string(history_.held) + " loops, alarms or descriptors were left behind");
     return std::move(violations_);
   }

@@ -51,6 +51,7 @@ struct History {
   std::vector<Entry> entries;  // in the order of their happening
   int64_t messages = 0;        // that the ends sent each other
   int64_t held = 0;            // loops, alarms, descriptors and the like that were left at the end
+  int64_t borrowed = 0;        // payloads in lent memory that were not copied before they were sent
   bool spins = false;          // turns without end at one moment
 };
 

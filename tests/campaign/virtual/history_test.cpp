@@ -225,10 +225,12 @@ TEST_F(VirtualHistory, DefectsAreSeen) {
 
 TEST_F(VirtualHistory, StormsAndLeaksAreSeen) {
   history_.messages = 101;
+  history_.borrowed = 3;
   history_.held = 2;
   history_.spins = true;
-  EXPECT_THAT(check(), ElementsAre("somebody takes turns without end", HasSubstr("101 messages, more than 100"),
-                                   "2 loops, alarms or descriptors were left behind"));
+  EXPECT_THAT(check(),
+              ElementsAre("somebody takes turns without end", HasSubstr("101 messages, more than 100"),
+                          "3 payloads were sent in lent memory", "2 loops, alarms or descriptors were left behind"));
 }
 
 }  // namespace

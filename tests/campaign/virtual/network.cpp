@@ -105,6 +105,7 @@ Mishaps *Network::mishaps_of(const Wire &wire, Way way) {
 bool Network::send(const WirePtr &wire, Way way, const flare::wire::Envelope &envelope, const Bytes &payload,
                    bool lent) {
   ++messages_;
+  if (payload.size > 0 && !payload.owner && !lent) ++borrowed_;
   Direction &direction = wire->direction(way);
   if (direction.deaf) return true;
   Packet packet{flare::wire::seal(envelope), lent ? flare::copy_bytes(payload.data, payload.size) : payload};

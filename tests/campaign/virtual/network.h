@@ -52,6 +52,7 @@ class Network {
   void isolate(const std::shared_ptr<Process> &process);
 
   int64_t messages() const { return messages_; }
+  int64_t borrowed() const { return borrowed_; }  // payloads in a program's own memory that it was given to keep
   const MishapCounts &counts() const { return counts_; }
 
  private:
@@ -111,7 +112,7 @@ class Network {
   std::vector<std::weak_ptr<AgentEnd>> agents_;
   std::vector<Misfortune> misfortunes_;
   uint64_t connections_ = 0;
-  int64_t messages_ = 0;
+  int64_t messages_ = 0, borrowed_ = 0;
   MishapCounts counts_;
 };
 

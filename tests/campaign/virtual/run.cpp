@@ -47,6 +47,7 @@ class Play {
     bury(&trainer_);
     for (auto &dead : dying_) bury(&dead);
     recorder_.history().messages = network_.messages();
+    recorder_.history().borrowed = network_.borrowed();
     recorder_.history().spins = world_.spins();
     recorder_.history().held = world_.held.sum();
     report.history = std::move(recorder_.history());
