@@ -537,7 +537,7 @@ void Agent::on_up(const PeerInfo &peer, bool new_peer) {
   if (!std::exchange(flush_posted_, true)) loop_->post([this] { flush_metrics(false); });
 }
 
-void Agent::on_down() {
+void Agent::on_down(bool) {
   std::lock_guard lock(mutex_);
   connected_ = false;
   if (!book_.over_status()) log_.warn("connection lost; trying to get it back url=" + settings_.url);

@@ -95,17 +95,21 @@ Outcome Exchanger::abort(const std::string &reason) {
   std::lock_guard lock(mutex_);
   Outcome outcome = leave(FLARE_ABORTED, topic::kAbort, reason);
   if (outcome.status != FLARE_OK) return outcome;
-  loop_->post([this, reason, sent = std::exchange(sent_, {})] {
-    for (const auto &[id, request] : sent) take_back(request, "the job was aborted: " + reason);
-  });
+  take_back(std::exchange(sent_, {}), FLARE_ABORTED, "the job was aborted: " + reason);
   return outcome;
 }
 
+void Exchanger::take_back(Requests requests, flare_status status, const std::string &reason) {
+  loop_->post([this, requests = std::move(requests), status, reason] {
+    for (const auto &[id, request] : requests) take_back(request, status, reason);
+  });
+}
+
 // Memory of the user is given back by the pipe before the request says that it is done.
-void Exchanger::take_back(const std::shared_ptr<Request> &request, const std::string &reason) {
-  if (pipe_) pipe_->cancel(request->message_id, FLARE_ABORTED, reason);
+void Exchanger::take_back(const std::shared_ptr<Request> &request, flare_status status, const std::string &reason) {
+  if (pipe_) pipe_->cancel(request->message_id, status, reason);
   std::lock_guard lock(mutex_);
-  finish(*request, FLARE_ABORTED, reason);
+  finish(*request, status, reason);
 }
 
 // No new task: what was not handed over is dropped, the agent is told, and no other is admitted.
@@ -272,7 +276,7 @@ void Exchanger::abort(const std::shared_ptr<Request> &request, const std::string
     if (closed_) return;
   }
   const auto take_it_back = [this, request, reason, sent] {
-    take_back(request, reason);
+    take_back(request, FLARE_ABORTED, reason);
     if (sent && pipe_) send_signal(topic::kAbortTask, new_uuid(), request->id, reason);
     send_next();
   };
@@ -384,10 +388,12 @@ void Exchanger::on_up(const PeerInfo &peer, bool new_peer) {
   loop_->post([this] { send_next(); });
 }
 
-void Exchanger::on_down() {
+void Exchanger::on_down(bool left) {
   std::lock_guard lock(mutex_);
   connected_ = false;
   if (over_) goodbye_.clear();  // it left
+  // No other agent is admitted that could answer.
+  if (over_ && left) take_back(std::exchange(sent_, {}), FLARE_PEER_GONE, "the agent left at the end of the job");
   refresh();
 }
 

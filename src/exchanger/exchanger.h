@@ -73,12 +73,14 @@ class Exchanger : private PipeListener {
 
  private:
   explicit Exchanger(const Resolved &resolved);
+  using Requests = std::map<std::string, std::shared_ptr<Request>>;  // by message id
+
   void start();
   Outcome tell(std::function<void(FramePipe *)> word);  // the agent, from the loop thread
 
   // PipeListener, in the loop thread
   void on_up(const PeerInfo &peer, bool new_peer) override;
-  void on_down() override;
+  void on_down(bool left) override;
   std::optional<Refusal> on_offered(const Message &message) override;
   void on_message(const MessagePtr &message) override;
   void on_message_lost(const MessagePtr &message, flare_status status, const std::string &reason) override;
@@ -92,7 +94,8 @@ class Exchanger : private PipeListener {
   // In the loop thread
   void send_next();
   void attend_tasks();  // gives up those whose time is over, and sets the alarm for the others
-  void take_back(const std::shared_ptr<Request> &request, const std::string &reason);
+  void take_back(Requests requests, flare_status status, const std::string &reason);
+  void take_back(const std::shared_ptr<Request> &request, flare_status status, const std::string &reason);
   void reclaim(const Request &request);
   void send_signal(std::string_view topic, const std::string &id, const std::string &task_id,
                    const std::string &reason);
@@ -110,7 +113,7 @@ class Exchanger : private PipeListener {
 
   mutable std::mutex mutex_;  // guards the members down to the blank line
   std::deque<std::shared_ptr<Request>> queue_;
-  std::map<std::string, std::shared_ptr<Request>> sent_;  // without a reply, by message id
+  Requests sent_;  // without a reply
   std::deque<Metric> metrics_;
   bool connected_ = false;
   bool stopped_ = false;

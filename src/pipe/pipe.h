@@ -39,8 +39,8 @@ class PipeListener {
   // The session is up: for the first time, again, or with another peer in the place of the old (`new_peer`). In
   // the last case the pipe has forgotten, without a word, every message not settled: send again what still matters.
   virtual void on_up(const PeerInfo &peer, bool new_peer) = 0;
-  // The connection is lost; the pipe tries to get it back until it says on_over.
-  virtual void on_down() = 0;
+  // The connection is lost; the pipe tries to get it back until it says on_over. Or the peer has `left` in order.
+  virtual void on_down(bool left) = 0;
   // Asked before a new message is acknowledged: nullopt takes it.
   virtual std::optional<Refusal> on_offered(const Message &message) = 0;
   // A message that was taken, with all its tensors.

@@ -212,6 +212,20 @@ TEST_P(Pair, EndsAreToldApart) {
   EXPECT_EQ(exchanger_->send(std::make_shared<Request>(), {}, false).status, FLARE_ENDED);
 }
 
+TEST_P(Pair, AnAgentThatLeavesAfterTheEndAnswersNothingMore) {
+  const auto request = ask({});
+  ASSERT_EQ(next(), FLARE_OK);
+  EXPECT_EQ(exchanger_->end("enough").status, FLARE_OK);
+  const TimePoint deadline = Clock::now() + std::chrono::milliseconds(kLong);
+  while (agent_->state() != FLARE_STATE_ENDED && Clock::now() < deadline) std::this_thread::sleep_for(1ms);
+  task_.reset();
+  agent_->close();
+  MessagePtr reply;
+  const Outcome outcome = exchanger_->wait(*request, kLong, &reply);
+  EXPECT_EQ(outcome.status, FLARE_PEER_GONE);
+  EXPECT_EQ(outcome.reason, "the agent left at the end of the job");
+}
+
 TEST_P(Pair, AnAbortedJobIsAborted) {
   const auto request = ask(weights(1, 1));
   ASSERT_EQ(next(), FLARE_OK);

@@ -45,7 +45,7 @@ class FakeLink : public Link {
 class FakeListener : public PipeListener {
  public:
   void on_up(const PeerInfo &, bool) override {}
-  void on_down() override {}
+  void on_down(bool) override {}
   std::optional<Refusal> on_offered(const Message &) override { return refusal; }
   void on_message(const MessagePtr &message) override { messages.push_back(message); }
   void on_message_lost(const MessagePtr &message, flare_status, const std::string &) override {

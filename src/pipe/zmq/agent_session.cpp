@@ -50,7 +50,7 @@ void AgentSession::greet_bulk(TimePoint now) {
 void AgentSession::lose() {
   bulk_welcomed_ = false;
   if (!std::exchange(welcomed_, false)) return;
-  act(Down{});
+  act(Down{false});
 }
 
 void AgentSession::finish(flare_status status, const std::string &reason) {

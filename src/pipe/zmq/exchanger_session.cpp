@@ -23,12 +23,12 @@ void ExchangerSession::refuse(const Connection &to, wire::Refusal refusal, const
   act(Send{to, {0, wire::Reject{refusal, reason}}});
 }
 
-void ExchangerSession::lose() {
+void ExchangerSession::lose(bool left) {
   bulk_.clear();
   if (control_.empty()) return;
   control_.clear();
   agent_instance_.clear();
-  act(Down{});
+  act(Down{left});
 }
 
 void ExchangerSession::close_doors(const std::string &reason) {
@@ -45,7 +45,7 @@ bool ExchangerSession::on_frame(const Connection &from, const wire::Envelope &en
     refuse(from, wire::Refusal::kUnknownSession, "this connection has no session; greet first");
     return false;
   }
-  if (std::holds_alternative<wire::Bye>(envelope.body)) lose();
+  if (std::holds_alternative<wire::Bye>(envelope.body)) lose(true);
   return true;
 }
 

@@ -426,10 +426,10 @@ void FramePipe::perform(const Session::Action &action) {
     log_.warn("nothing gets through on the bulk connection; making another");
     for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_disconnected();
     link_->renew(kBulk);
-  } else if (std::holds_alternative<Session::Down>(action)) {
+  } else if (const auto *down = std::get_if<Session::Down>(&action)) {
     waiting_.clear();  // asked on a connection that is not there any more
     for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_disconnected();
-    listener_->on_down();
+    listener_->on_down(down->left);
   } else if (const auto *over = std::get_if<Session::Over>(&action)) {
     finish(over->status, over->reason);
   }

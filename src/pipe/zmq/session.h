@@ -37,7 +37,9 @@ class Session {
   };
   struct BulkUp {};     // chunks can be asked for
   struct RenewBulk {};  // nothing gets through on that connection
-  struct Down {};
+  struct Down {
+    bool left;  // it said so, and does not come back
+  };
   struct Over {
     flare_status status;
     std::string reason;
@@ -147,7 +149,7 @@ class ExchangerSession : public Session {
   void on_bulk_hello(const Connection &from, const wire::Hello &hello);
   void welcome(const Connection &to, wire::Lane lane);
   void refuse(const Connection &to, wire::Refusal refusal, const std::string &reason);
-  void lose();
+  void lose(bool left = false);
 
   SessionIdentity identity_;
   std::function<bool(const Connection &)> reachable_;
