@@ -36,6 +36,17 @@ class AgentSide : public testing::Test {
   void reject(wire::Refusal refusal, const Connection &from = kControl) {
     session.on_frame(from, {0, wire::Reject{refusal, "because"}}, now);
   }
+  // What it does when nothing happens for so long.
+  std::vector<Session::Action> wait(Duration duration) {
+    session.take_actions();
+    const TimePoint end = now + duration;
+    while (session.deadline() && *session.deadline() <= end) {
+      now = *session.deadline();
+      session.on_time(now);
+    }
+    now = end;
+    return session.take_actions();
+  }
   TimePoint now{};
   AgentSession session{identity("a"), 10s, "zmq+ipc:///x", TimePoint{}};
 };
@@ -148,6 +159,22 @@ TEST_F(AgentSide, ARefusedGreetingOfTheBulkConnectionIsNotRepeatedAtOnce) {
   EXPECT_EQ(actions_of<Session::Send>(session.take_actions()).size(), 1u) << "but one that was lost is greeted at once";
 }
 
+TEST_F(AgentSide, AConnectionOnWhichNoGreetingIsAnsweredIsMadeAnewAndHasLonger) {
+  session.on_connection(kControl, true, now);
+  connect("x", 5);
+  reject(wire::Refusal::kUnknownSession);
+  for (Duration patience = 10s; patience < 100s; patience *= 2) {
+    EXPECT_TRUE(actions_of<Session::Renew>(wait(patience - 1s)).empty());
+    const auto renewed = actions_of<Session::Renew>(wait(1s));
+    ASSERT_EQ(renewed.size(), 1u);
+    EXPECT_EQ(renewed[0].connection, kControl);
+    EXPECT_TRUE(wait(1000s).empty()) << "the link says when it is there";
+    session.on_connection(kControl, true, now);
+  }
+  connect("x", 6);
+  EXPECT_TRUE(wait(1000s).empty());
+}
+
 // ---- A bulk connection that is up and carries nothing
 
 class WithTransfers : public AgentSide {
@@ -166,17 +193,6 @@ class WithTransfers : public AgentSide {
     bulk.epoch = 5;
     session.on_frame(kBulk, {0, bulk}, now);
   }
-  // What it does when nothing happens for so long.
-  std::vector<Session::Action> wait(Duration duration) {
-    session.take_actions();
-    const TimePoint end = now + duration;
-    while (session.deadline() && *session.deadline() <= end) {
-      now = *session.deadline();
-      session.on_time(now);
-    }
-    now = end;
-    return session.take_actions();
-  }
 };
 
 TEST_F(WithTransfers, IsAskedWithAGreetingAndThenMadeAnew) {
@@ -186,7 +202,7 @@ TEST_F(WithTransfers, IsAskedWithAGreetingAndThenMadeAnew) {
   EXPECT_EQ(asked[0].to, kBulk);
   EXPECT_EQ(body_of<wire::Hello>(asked[0]).lane, wire::Lane::kBulk);
   EXPECT_EQ(session.bulk(), kBulk) << "it may be slow only";
-  EXPECT_EQ(actions_of<Session::RenewBulk>(wait(10s)).size(), 1u);
+  EXPECT_EQ(actions_of<Session::Renew>(wait(10s)).size(), 1u);
   EXPECT_TRUE(session.bulk().empty());
   EXPECT_TRUE(wait(1000s).empty()) << "the link says when it is there";
   session.on_connection(kBulk, true, now);
@@ -217,8 +233,8 @@ TEST_F(WithTransfers, SoAreChunksAndProgressButNotWhatOnlyOneSideSays) {
 
 TEST_F(WithTransfers, EachTimeItIsMadeAnewItHasLonger) {
   for (Duration patience = 10s; patience < 100s; patience *= 2) {
-    EXPECT_TRUE(actions_of<Session::RenewBulk>(wait(2 * patience - 1s)).empty());
-    EXPECT_EQ(actions_of<Session::RenewBulk>(wait(1s)).size(), 1u);
+    EXPECT_TRUE(actions_of<Session::Renew>(wait(2 * patience - 1s)).empty());
+    EXPECT_EQ(actions_of<Session::Renew>(wait(1s)).size(), 1u);
     session.on_connection(kBulk, true, now);
     welcome_bulk();
   }
@@ -227,7 +243,7 @@ TEST_F(WithTransfers, EachTimeItIsMadeAnewItHasLonger) {
 TEST_F(WithTransfers, AGreetingThatIsNeverAnsweredEndsSoToo) {
   session.on_connection(kBulk, false, now);
   session.on_connection(kBulk, true, now);
-  EXPECT_EQ(actions_of<Session::RenewBulk>(wait(20s)).size(), 1u);
+  EXPECT_EQ(actions_of<Session::Renew>(wait(20s)).size(), 1u);
 }
 
 TEST_F(WithTransfers, WithoutAnyItIsLeftAlone) {

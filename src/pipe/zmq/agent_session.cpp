@@ -38,6 +38,7 @@ wire::Hello AgentSession::hello(wire::Lane lane) const {
 void AgentSession::greet(TimePoint now) {
   if (over_ || !control_up_ || welcomed_) return;
   act(Send{kControl, {0, hello(wire::Lane::kControl)}});
+  if (!greeted_) greeted_ = now;
   greet_again_ = now + kGreetAgain;
 }
 
@@ -57,6 +58,7 @@ void AgentSession::finish(flare_status status, const std::string &reason) {
   if (std::exchange(over_, true)) return;
   welcomed_ = bulk_welcomed_ = false;
   greet_again_.reset();
+  greeted_.reset();
   give_up_.reset();
   act(Over{status, reason});
 }
@@ -64,6 +66,7 @@ void AgentSession::finish(flare_status status, const std::string &reason) {
 void AgentSession::on_connection(const Connection &connection, bool up, TimePoint now) {
   if (connection == kControl) {
     control_up_ = up;
+    greeted_.reset();
     if (!up) lose();
     greet(now);
   } else {
@@ -119,6 +122,7 @@ void AgentSession::on_welcome(const wire::Welcome &welcome, TimePoint now) {
   ++ups_;
   give_up_.reset();
   greet_again_.reset();
+  greeted_.reset();
   act(Up{{welcome.instance, welcome.agent_id, welcome.site, welcome.job_id, welcome.library, welcome.version},
          new_peer});
   await_bulk(now);
@@ -173,6 +177,14 @@ void AgentSession::bulk_works(Duration after, TimePoint now) {
   await_bulk(now);
 }
 
+void AgentSession::check_control(TimePoint now) {
+  if (!control_up_ || !greeted_ || now < *greeted_ + control_patience_) return;
+  control_patience_ *= 2;
+  control_up_ = false;
+  greeted_.reset();
+  act(Renew{kControl});
+}
+
 void AgentSession::check_bulk(TimePoint now) {
   const auto deadline = bulk_deadline();
   if (!deadline || now < *deadline) return;
@@ -184,7 +196,7 @@ void AgentSession::check_bulk(TimePoint now) {
   await_bulk(now);
   bulk_patience_ *= 2;
   bulk_up_ = bulk_welcomed_ = false;
-  act(RenewBulk{});
+  act(Renew{kBulk});
 }
 
 std::optional<TimePoint> AgentSession::bulk_deadline() const {
@@ -198,6 +210,7 @@ void AgentSession::on_time(TimePoint now) {
                                   connect_timeout_text_ + " s: check that it runs and that the URL is right");
     return;
   }
+  check_control(now);
   if (greet_again_ && now >= *greet_again_) {
     greet_again_.reset();
     greet(now);

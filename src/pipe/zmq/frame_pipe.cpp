@@ -422,10 +422,12 @@ void FramePipe::perform(const Session::Action &action) {
     listener_->on_up(up->peer, up->new_peer);
   } else if (std::holds_alternative<Session::BulkUp>(action)) {
     for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_reconnected(Clock::now());
-  } else if (std::holds_alternative<Session::RenewBulk>(action)) {
-    log_.warn("nothing gets through on the bulk connection; making another");
-    for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_disconnected();
-    link_->renew(kBulk);
+  } else if (const auto *renew = std::get_if<Session::Renew>(&action)) {
+    log_.warn("nothing gets through on the " + renew->connection + " connection; making another");
+    if (renew->connection == kBulk) {
+      for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_disconnected();
+    }
+    link_->renew(renew->connection);
   } else if (const auto *down = std::get_if<Session::Down>(&action)) {
     waiting_.clear();  // asked on a connection that is not there any more
     for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_disconnected();

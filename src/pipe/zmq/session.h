@@ -35,8 +35,10 @@ class Session {
     PeerInfo peer;
     bool new_peer;  // another instance than the one before
   };
-  struct BulkUp {};     // chunks can be asked for
-  struct RenewBulk {};  // nothing gets through on that connection
+  struct BulkUp {};  // chunks can be asked for
+  struct Renew {     // nothing gets through on it
+    Connection connection;
+  };
   struct Down {
     bool left;  // it said so, and does not come back
   };
@@ -44,7 +46,7 @@ class Session {
     flare_status status;
     std::string reason;
   };
-  using Action = std::variant<Send, Up, BulkUp, RenewBulk, Down, Over>;
+  using Action = std::variant<Send, Up, BulkUp, Renew, Down, Over>;
 
   virtual ~Session() = default;
 
@@ -81,8 +83,9 @@ class Session {
 // Greets on each new connection until it is welcomed; over when refused, or when nobody answers for
 // `connect_timeout` before the first welcome.
 //
-// A connection may be up and carry nothing, or be another than the exchanger knows. Of control, heartbeats tell; of
-// bulk, when a transfer does not move, another greeting does, and if that is not answered, it is made anew. On a slow
+// A connection may be up and carry nothing, or be another than the exchanger knows. Of control, greetings that nobody
+// answers tell before the welcome, and heartbeats later; of bulk, when a transfer does not move, another greeting does.
+// If that is not answered, it is made anew. On a slow
 // link a greeting waits behind chunks: the patience with it grows with each time that it was too short.
 class AgentSession : public Session {
  public:
@@ -104,11 +107,15 @@ class AgentSession : public Session {
   void on_reject(const Connection &from, const wire::Reject &reject, TimePoint now);
   void await_bulk(TimePoint now);
   void bulk_works(Duration after, TimePoint now);
+  void check_control(TimePoint now);
   void check_bulk(TimePoint now);
   std::optional<TimePoint> bulk_deadline() const;
   void lose();
   void finish(flare_status status, const std::string &reason);
   wire::Hello hello(wire::Lane lane) const;
+
+  // With a connection on which nothing is heard; it grows.
+  static constexpr Duration kPatience = std::chrono::seconds(10);
 
   SessionIdentity identity_;
   std::string url_;
@@ -119,10 +126,12 @@ class AgentSession : public Session {
   bool bulk_welcomed_ = false;
   bool over_ = false;
   std::optional<TimePoint> greet_again_;
+  std::optional<TimePoint> greeted_;  // first on this control connection, without a welcome so far
+  Duration control_patience_ = kPatience;
   // While transfers are under way: when the bulk connection was last seen to work both ways, or that began to matter.
   std::optional<TimePoint> bulk_worked_;
   std::optional<TimePoint> bulk_asked_;  // by another greeting, since
-  Duration bulk_patience_ = std::chrono::seconds(10);
+  Duration bulk_patience_ = kPatience;
   std::string peer_instance_;
   std::string connect_timeout_text_;
 };

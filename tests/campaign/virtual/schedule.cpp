@@ -118,8 +118,7 @@ Event draw_event(Draw *draw, const Schedule &schedule, int64_t time) {
   } else {
     event.kind = Kind::kDeafen;
     // Without a heartbeat_timeout, silence on the control connection is to be waited for.
-    // So it is without a connect_timeout, when it is not heard from the beginning.
-    if (!schedule.settings.heartbeat_timeout || !schedule.settings.connect_timeout) event.lanes = Lanes::kBulk;
+    if (!schedule.settings.heartbeat_timeout) event.lanes = Lanes::kBulk;
   }
   return event;
 }
