@@ -5,8 +5,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include <zmq.hpp>
-
+#include "context.h"
 #include "session.h"
 
 namespace flare::bench {
@@ -33,8 +32,7 @@ int raw_latency(const LatencyCase &options) {
   const int all = options.warm_up + options.rounds;
   Folder folder;
   const auto pinger = [&](Line *line, Figures *figures) {
-    zmq::context_t context(1);
-    zmq::socket_t socket(context, zmq::socket_type::router);
+    zmq::socket_t socket(context_of_process(), zmq::socket_type::router);
     socket.set(zmq::sockopt::linger, 0);
     socket.set(zmq::sockopt::router_mandatory, true);
     socket.bind(endpoint_of(options.transport, folder));
@@ -54,8 +52,7 @@ int raw_latency(const LatencyCase &options) {
   };
   return run_ends(pinger, [&](Line *line, Figures *figures) {
     const std::string endpoint = line->hear();
-    zmq::context_t context(1);
-    zmq::socket_t socket(context, zmq::socket_type::dealer);
+    zmq::socket_t socket(context_of_process(), zmq::socket_type::dealer);
     socket.set(zmq::sockopt::linger, 0);
     socket.connect(endpoint);
     socket.send(zmq::str_buffer("here"), zmq::send_flags::none);

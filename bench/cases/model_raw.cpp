@@ -9,11 +9,11 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include <zmq.hpp>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "context.h"
 #include "warm.h"
 
 namespace flare::bench {
@@ -161,8 +161,7 @@ int over_zmq(const ModelCase &options, Fetch fetch_model, Serve serve_model) {
   Folder folder;
   const auto receiver = [&](Line *line, Figures *figures) {
     WarmMemory model(options.mib);
-    zmq::context_t context(1);
-    zmq::socket_t socket(context, zmq::socket_type::dealer);
+    zmq::socket_t socket(context_of_process(), zmq::socket_type::dealer);
     socket.set(zmq::sockopt::linger, 0);
     socket.connect(line->hear());
     Rounds{options.rounds, line, figures}.run([&] {
@@ -173,8 +172,7 @@ int over_zmq(const ModelCase &options, Fetch fetch_model, Serve serve_model) {
   };
   return run_ends(receiver, [&](Line *line, Figures *figures) {
     WarmMemory model(options.mib);
-    zmq::context_t context(1);
-    zmq::socket_t socket(context, zmq::socket_type::router);
+    zmq::socket_t socket(context_of_process(), zmq::socket_type::router);
     socket.set(zmq::sockopt::linger, 1000);
     socket.bind(endpoint_of(options.transport, folder));
     line->say(socket.get(zmq::sockopt::last_endpoint));
