@@ -33,7 +33,7 @@ int raw_latency(const LatencyCase &options) {
   Folder folder;
   const auto pinger = [&](Line *line, Figures *figures) {
     zmq::socket_t socket(context_of_process(), zmq::socket_type::router);
-    socket.set(zmq::sockopt::linger, 0);
+    socket.set(zmq::sockopt::linger, 1000);
     socket.set(zmq::sockopt::router_mandatory, true);
     socket.bind(endpoint_of(options.transport, folder));
     line->say(socket.get(zmq::sockopt::last_endpoint));

@@ -51,6 +51,8 @@ struct Rounds {
       if (us >= 0) (*figures)["us"].push_back(us);
     }
     (*figures)["extra_mib"].push_back(peak.extra_mib());
+    line->say("done");  // nobody leaves with frames under way
+    line->hear();
   }
 };
 

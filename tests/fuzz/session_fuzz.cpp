@@ -133,6 +133,10 @@ class AgentWorld : public World {
       if (std::holds_alternative<Session::Down>(action)) up_ = require_changed(up_, false);
       if (std::holds_alternative<Session::BulkUp>(action)) require(up_);
       if (std::holds_alternative<Session::Over>(action)) over_ = true;
+      // The link says when there is another.
+      if (const auto *renew = std::get_if<Session::Renew>(&action)) {
+        require(connected_.erase(renew->connection) == 1);
+      }
     }
     require(session_.control().empty() == (over_ || !up_));
     require(session_.bulk().empty() || (up_ && !over_));

@@ -22,7 +22,7 @@ namespace {
 
 Network *there = nullptr;
 
-constexpr Duration kReconnect = milliseconds(100), kLinger = milliseconds(500);
+constexpr Duration kReconnect = milliseconds(100);
 constexpr Duration kLatency = milliseconds(1), kNotice = milliseconds(20), kHalfCloseNotice = milliseconds(1000);
 constexpr Duration kOvertaken = milliseconds(30);
 
