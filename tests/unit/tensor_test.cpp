@@ -391,7 +391,7 @@ TEST(BorrowTensor, FindsNoOverflowInTheLargestStrides) {
 }
 
 // Sanitizers end the process instead.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef FLARE_SANITIZED
 TEST_F(RefusedTensor, ThatNoMemoryIsEnoughFor) {
   limits_.max_tensor_bytes = std::numeric_limits<uint64_t>::max();
   source_.shape = {int64_t{1} << 60};

@@ -65,7 +65,12 @@ MishapCounts &MishapCounts::operator+=(const MishapCounts &more) {
 }
 
 Network::Network(World *world) : world_(world) { there = this; }
-Network::~Network() { there = nullptr; }
+Network::~Network() {
+  for (const auto &weak : agents_) {
+    if (const auto agent = weak.lock()) agent->wires.clear();  // which refer to it
+  }
+  there = nullptr;
+}
 
 Network &Network::here() {
   if (there != nullptr) return *there;
