@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/checksum.h"
+#include "base/copy.h"
 #include "base/failure.h"
 #include "base/text.h"
 
@@ -15,6 +16,17 @@ namespace {
 
 constexpr Duration kReportInterval = std::chrono::milliseconds(100);
 constexpr int kMaxBackoff = 16;  // times retry_after, for an owner that is silent
+
+// A smaller model is read while it is still in the caches.
+constexpr size_t kLarge = size_t{256} << 10;
+
+void store(std::byte *to, const std::byte *from, size_t size) {
+  if (size < kLarge) {
+    std::memcpy(to, from, size);
+  } else {
+    copy_past_caches(to, from, size);
+  }
+}
 
 uint64_t checked_total(const std::vector<uint64_t> &sizes, const Limits &limits) {
   uint64_t total = 0;
@@ -116,7 +128,7 @@ Downloader::Verdict Downloader::on_chunk(uint32_t object, uint64_t offset, const
     }
     return Verdict::kCorrupt;
   }
-  std::memcpy(blocks_[object].data() + offset, data, size);
+  store(blocks_[object].data() + offset, static_cast<const std::byte *>(data), size);
   received_[object] += size;
   if (received_[object] == blocks_[object].size()) ++items_done_;
   bytes_done_ += size;

@@ -13,6 +13,9 @@ namespace {
 // Enough that the socket never waits for a copy: it needs longer for one than a copy takes.
 constexpr int kMost = 6;
 
+// Room is told of when there is this little under way: one wake-up for several chunks.
+constexpr int kTellRoom = kMost / 2;
+
 constexpr uint64_t kMaxKept = uint64_t{8} << 20;
 
 }  // namespace
@@ -51,7 +54,7 @@ bool ChunkStage::copy(const Bytes &chunk, Bytes *copied) {
     delete block;
     std::lock_guard lock(shared->mutex);
     --shared->under_way;
-    if (!shared->loop || !std::exchange(shared->waited_for, false)) return;
+    if (!shared->loop || shared->under_way > kTellRoom || !std::exchange(shared->waited_for, false)) return;
     shared->loop->post([shared] {
       if (shared->on_room) shared->on_room();
     });
