@@ -16,7 +16,7 @@ TEST(CopyPastCaches, CopiesWhatItIsToldAndNothingElse) {
   for (size_t i = 0; i < kSpace; ++i) from[i] = static_cast<std::byte>(i % 251 + 1);
   const size_t first = (64 - reinterpret_cast<uintptr_t>(to.data()) % 64) % 64;
   for (const size_t at : {first, first + 1, first + 16, first + 63}) {
-    for (const size_t shift : {0, 1, 8, 33}) {
+    for (const size_t shift : {size_t{0}, size_t{1}, size_t{8}, size_t{33}}) {
       for (size_t size = 0; size <= 300; ++size) {
         std::fill(to.begin(), to.end(), std::byte{0});
         copy_past_caches(to.data() + at, from.data() + shift, size);
