@@ -9,9 +9,9 @@
 
 namespace flare {
 
-#ifdef __SSE2__
-
 namespace {
+
+#ifdef __SSE2__
 
 constexpr size_t kLine = 64;  // a cache line, which is written as a whole
 
@@ -24,25 +24,21 @@ void copy_line(__m128i *to, const __m128i *from) {
   _mm_stream_si128(to + 3, d);
 }
 
+#endif
+
 }  // namespace
 
 void copy_past_caches(std::byte *to, const std::byte *from, size_t size) {
   size_t done = 0;
+#ifdef __SSE2__
   if (reinterpret_cast<uintptr_t>(to) % kLine == 0) {
     for (; size - done >= kLine; done += kLine) {
       copy_line(reinterpret_cast<__m128i *>(to + done), reinterpret_cast<const __m128i *>(from + done));
     }
     _mm_sfence();  // who hears that it is here also sees it
   }
+#endif
   if (done < size) std::memcpy(to + done, from + done, size - done);
 }
-
-#else
-
-void copy_past_caches(std::byte *to, const std::byte *from, size_t size) {
-  if (size > 0) std::memcpy(to, from, size);
-}
-
-#endif
 
 }  // namespace flare
