@@ -55,7 +55,8 @@ FLARE_API FLARE_MUST_USE flare_status flare_exchanger_abort(flare_exchanger *exc
 /** Makes every present and later wait return FLARE_STOPPED at once. Callable from any thread. */
 FLARE_API void flare_exchanger_stop(flare_exchanger *exchanger) FLARE_NOEXCEPT;
 /** Ends the job if it was not ended, waits for at most close_timeout until the agent has heard it, and that its results
- *  are here, and releases. Without an agent it returns at once. */
+ *  are here, and releases. An agent whose connection was lost without a goodbye is waited for too. Without an agent it
+ *  returns at once. */
 FLARE_API void flare_exchanger_close(flare_exchanger *exchanger) FLARE_NOEXCEPT;
 
 /* ---- Request: a task on its way -------------------------------------------------------------------------- */

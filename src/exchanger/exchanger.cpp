@@ -325,7 +325,7 @@ void Exchanger::send_signal(std::string_view topic, const std::string &id, const
   options.timeout = settings_.submit_result_timeout;
   {
     std::lock_guard lock(mutex_);
-    if (!connected_) {  // nobody is there to be told
+    if (!present_) {  // nobody is there to be told
       if (goodbye_ == id) goodbye_.clear();
       refresh();
       return;
@@ -369,7 +369,7 @@ void Exchanger::on_up(const PeerInfo &peer, bool new_peer) {
   std::vector<std::shared_ptr<Request>> again;
   {
     std::lock_guard lock(mutex_);
-    connected_ = true;
+    connected_ = present_ = true;
     if (new_peer) {
       // Another process: what the one before had in hand is handed out again.
       for (const auto &[id, request] : sent_) {
@@ -391,9 +391,12 @@ void Exchanger::on_up(const PeerInfo &peer, bool new_peer) {
 void Exchanger::on_down(bool left) {
   std::lock_guard lock(mutex_);
   connected_ = false;
-  if (over_) goodbye_.clear();  // it left
-  // No other agent is admitted that could answer.
-  if (over_ && left) take_back(std::exchange(sent_, {}), FLARE_PEER_GONE, "the agent left at the end of the job");
+  if (left) present_ = false;
+  if (over_ && left) {
+    goodbye_.clear();
+    // No other agent is admitted that could answer.
+    take_back(std::exchange(sent_, {}), FLARE_PEER_GONE, "the agent left at the end of the job");
+  }
   refresh();
 }
 
@@ -513,7 +516,7 @@ void Exchanger::on_words_left(bool any) {
 void Exchanger::on_over(flare_status status, const std::string &reason) {
   log_.info("session over reason=" + reason);
   std::lock_guard lock(mutex_);
-  connected_ = false;
+  connected_ = present_ = false;
   words_left_ = false;
   goodbye_.clear();
   if (!over_) over_ = Outcome{status, reason};

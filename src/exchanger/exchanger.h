@@ -116,6 +116,7 @@ class Exchanger : private PipeListener {
   Requests sent_;  // without a reply
   std::deque<Metric> metrics_;
   bool connected_ = false;
+  bool present_ = false;  // connected, or lost without a goodbye: it may come back
   bool stopped_ = false;
   bool closed_ = false;
   std::optional<Outcome> over_;  // no new task

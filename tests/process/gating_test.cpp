@@ -196,6 +196,21 @@ TEST_P(Gating, ALostConfirmationIsSaidAgain) {
   EXPECT_EQ(program->wait_line("delivered"), "delivered task-0") << program->output();
 }
 
+TEST_P(Gating, TheEndIsSaidToATrainerWhoseConnectionIsLostJustThen) {
+  const auto peer = exchanger({"1", floats(kMebibyte), "0", "slow"});
+  const std::string url = peer->output().substr(0, peer->output().find('\n'));
+  const auto program = trainer();
+  ASSERT_NE(peer->wait_line("reply"), "") << peer->output();
+  proxy_->retarget(GetParam() == "ipc" ? "zmq+ipc://" + folder_ + "/nobody" : "zmq+tcp://127.0.0.1:1");
+  proxy_->cut();
+  ASSERT_NE(peer->wait_line("ended"), "") << peer->output();
+  ::usleep(500'000);
+  proxy_->retarget(url);
+  EXPECT_EQ(program->wait_line("delivered"), "delivered task-0") << program->output();
+  EXPECT_EQ(program->wait_line("over"), "over the job ended") << program->output();
+  EXPECT_EQ(peer->wait_exit(), 0) << peer->output();
+}
+
 TEST_P(Gating, AStopEndsTheWaitWithinTheLastGrace) {
   const auto peer = exchanger({"1", floats(8 * kMebibyte)});
   const auto program = trainer({"--stop-line"});

@@ -465,8 +465,8 @@ TEST_F(LoopPromises, WorkThatIsDroppedIsReleased) {
 TEST_F(LoopPromises, HelpRunsInThisThreadWhatIsLinedUp) {
   using Threads = std::vector<std::thread::id>;
   const Threads mine(2, std::this_thread::get_id());
-  Threads threads;
-  for (int i = 0; i < 1000 && threads != mine; ++i) {  // the loop's thread may be awake
+  Threads threads, seen;
+  for (int i = 0; i < 1000 && seen != mine; ++i) {  // the loop's thread may be awake
     loop.run_and_wait([&] { threads.clear(); });
     loop.line_up([&] {
       threads.push_back(std::this_thread::get_id());
@@ -474,9 +474,9 @@ TEST_F(LoopPromises, HelpRunsInThisThreadWhatIsLinedUp) {
       loop.post([&] { threads.push_back(std::this_thread::get_id()); });
     });
     loop.help();
-    loop.run_and_wait([] {});
+    loop.run_and_wait([&] { seen = threads; });
   }
-  EXPECT_EQ(threads, mine);
+  EXPECT_EQ(seen, mine);
   EXPECT_FALSE(loop.in_loop());
 }
 
