@@ -79,12 +79,12 @@ const Tensor &find_or_explain(const View &view, std::string_view name) {
 
 std::string counted(uint64_t count) { return std::to_string(count) + (count == 1 ? " element" : " elements"); }
 
-void give(const Tensor &tensor, flare_tensor *out) {
+void give_tensor(const Tensor &tensor, flare_tensor *out) {
   if (out) flare::write_tagged(out, to_c(tensor));
 }
 
 template <typename T>
-flare_status give(std::optional<T> found, T *out) {
+flare_status give_number(std::optional<T> found, T *out) {
   if (!found) return FLARE_NOT_FOUND;
   *out = *found;
   return FLARE_OK;
@@ -106,7 +106,7 @@ flare_status flare_shareable_tensor_at(const flare_shareable *shareable, size_t 
   return guarded(nullptr, [&] {
     const auto &tensors = usable(shareable, "shareable")->view().tensors();
     if (index >= tensors.size()) return FLARE_NOT_FOUND;
-    give(*tensors[index].tensor, tensor);
+    give_tensor(*tensors[index].tensor, tensor);
     if (name) *name = tensors[index].name.c_str();
     return FLARE_OK;
   });
@@ -117,7 +117,7 @@ flare_status flare_shareable_find_tensor(const flare_shareable *shareable, const
   return guarded(nullptr, [&] {
     const Tensor *found = usable(shareable, "shareable")->view().find(required(name, "name"));
     if (found == nullptr) return FLARE_NOT_FOUND;
-    give(*found, tensor);
+    give_tensor(*found, tensor);
     return FLARE_OK;
   });
 }
@@ -189,14 +189,14 @@ const char *flare_shareable_reason(const flare_shareable *shareable) noexcept {
 flare_status flare_shareable_metric(const flare_shareable *shareable, const char *name, double *value) noexcept {
   return guarded(nullptr, [&] {
     const Shareable &content = usable(shareable, "shareable")->view().content();
-    return give(flare::metric_of(content, required(name, "name")), required(value, "value"));
+    return give_number(flare::metric_of(content, required(name, "name")), required(value, "value"));
   });
 }
 
 flare_status flare_shareable_steps(const flare_shareable *shareable, int64_t *steps) noexcept {
   return guarded(nullptr, [&] {
     const Value *found = usable(shareable, "shareable")->view().content().meta.find(flare::meta::kNumSteps);
-    return give(found ? found->integer() : std::nullopt, required(steps, "steps"));
+    return give_number(found ? found->integer() : std::nullopt, required(steps, "steps"));
   });
 }
 

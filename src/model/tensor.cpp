@@ -45,7 +45,7 @@ const Known *find_known(flare_dtype dtype) {
   return found == kKnown.end() ? nullptr : found;
 }
 
-[[noreturn]] void refuse(const std::string &message) { throw Failure(FLARE_INVALID_ARGUMENT, message); }
+[[noreturn]] void refuse_tensor(const std::string &message) { throw Failure(FLARE_INVALID_ARGUMENT, message); }
 
 // flare_tensor as its first version was: what a caller's struct has at least.
 constexpr size_t kFirstSize = offsetof(flare_tensor, strides) + sizeof(flare_tensor::strides);
@@ -79,15 +79,16 @@ void set_steps(Source *source, const int64_t *strides) {
     if (__builtin_mul_overflow(strides[i], source->element, &source->steps[i]) ||
         __builtin_mul_overflow(source->steps[i], source->shape[i] - 1, &extent) ||
         (extent < 0 ? __builtin_add_overflow(below, extent, &below) : __builtin_add_overflow(above, extent, &above))) {
-      refuse("the strides overflow");
+      refuse_tensor("the strides overflow");
     }
   }
 }
 
 Source check(const flare_tensor &tensor, const Limits &limits) {
-  if (tensor.struct_size < kFirstSize) refuse("struct_size is not set: begin with FLARE_TENSOR_INIT");
+  if (tensor.struct_size < kFirstSize) refuse_tensor("struct_size is not set: begin with FLARE_TENSOR_INIT");
   if (tensor.device_type != 0 && tensor.device_type != 1) {
-    refuse("is in the memory of device type " + std::to_string(tensor.device_type) + ": copy it to the host first");
+    refuse_tensor("is in the memory of device type " + std::to_string(tensor.device_type) +
+                  ": copy it to the host first");
   }
   Source source;
   source.bytes = tensor_bytes(tensor.dtype, tensor.shape, tensor.ndim, limits);
@@ -95,7 +96,7 @@ Source check(const flare_tensor &tensor, const Limits &limits) {
   source.data = static_cast<const std::byte *>(tensor.data);
   if (tensor.ndim > 0) source.shape.assign(tensor.shape, tensor.shape + tensor.ndim);
   if (source.bytes == 0) return source;
-  if (source.data == nullptr) refuse("data is NULL");
+  if (source.data == nullptr) refuse_tensor("data is NULL");
   source.steps.resize(source.shape.size());
   if (tensor.strides == nullptr) {
     set_compact_steps(&source);
@@ -222,19 +223,20 @@ std::string describe(const Tensor &tensor) {
 
 uint64_t tensor_bytes(flare_dtype dtype, const int64_t *shape, int32_t ndim, const Limits &limits) {
   auto bytes = static_cast<int64_t>(element_size(dtype));
-  if (bytes == 0) refuse(dtype_name(dtype) + " is not an element type of this version");
+  if (bytes == 0) refuse_tensor(dtype_name(dtype) + " is not an element type of this version");
   if (ndim < 0 || ndim > limits.max_dimensions) {
-    refuse(std::to_string(ndim) + " dimensions: 0 to " + std::to_string(limits.max_dimensions) + " are possible");
+    refuse_tensor(std::to_string(ndim) + " dimensions: 0 to " + std::to_string(limits.max_dimensions) +
+                  " are possible");
   }
-  if (ndim > 0 && shape == nullptr) refuse("shape is NULL");
+  if (ndim > 0 && shape == nullptr) refuse_tensor("shape is NULL");
   bool empty = false;
   for (int32_t i = 0; i < ndim; ++i) {
-    if (shape[i] < 0) refuse("dimension " + std::to_string(i) + " is " + std::to_string(shape[i]));
+    if (shape[i] < 0) refuse_tensor("dimension " + std::to_string(i) + " is " + std::to_string(shape[i]));
     // What lies beside an empty dimension must not overflow either: NumPy refuses that, and so would a receiver.
     if (shape[i] == 0) {
       empty = true;
     } else if (__builtin_mul_overflow(bytes, shape[i], &bytes)) {
-      refuse("the shape overflows");
+      refuse_tensor("the shape overflows");
     }
   }
   const uint64_t total = empty ? 0 : static_cast<uint64_t>(bytes);
@@ -259,7 +261,7 @@ Tensor borrow_tensor(std::string_view name, const flare_tensor &tensor, std::sha
   return naming(name, [&] {
     const Source source = check(tensor, limits);
     if (source.bytes > 0 && compact_part(source).first != 0)
-      refuse("is not compact and row-major: it can be copied but not borrowed");
+      refuse_tensor("is not compact and row-major: it can be copied but not borrowed");
     return Tensor{tensor.dtype, source.shape, {std::move(lease), source.data, source.bytes}};
   });
 }

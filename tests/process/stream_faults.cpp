@@ -7,7 +7,7 @@ namespace flare_test {
 
 namespace {
 
-constexpr unsigned char kMore = 1, kLong = 2, kCommand = 4;
+constexpr unsigned char kMore = 1, kLongSize = 2, kCommand = 4;
 // How long a message waits for another one to overtake it.
 constexpr auto kOvertaking = std::chrono::milliseconds(50);
 
@@ -50,7 +50,7 @@ void StreamFaults::on_bytes(const char *data, size_t size, Time now) {
   size_t begin = 0;
   while (in_.size() - begin >= 2) {
     const auto flags = static_cast<unsigned char>(in_[begin]);
-    const size_t header = (flags & kLong) != 0 ? 9 : 2;
+    const size_t header = (flags & kLongSize) != 0 ? 9 : 2;
     if (in_.size() - begin < header) break;
     const uint64_t body = big_endian(in_.data() + begin + 1, header - 1);
     if (in_.size() - begin - header < body) break;

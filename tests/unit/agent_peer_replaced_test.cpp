@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int64_t kLong = 10'000;
+constexpr int64_t kLongWait = 10'000;
 
 // An exchanger's pipe alone: it goes without saying that the job is over.
 class Peer {
@@ -79,16 +79,16 @@ class PeerReplaced : public testing::Test {
 
 // The new one takes the place of the old within the last grace of the stop, and nobody will send the result again.
 TEST_F(PeerReplaced, AStoppedAgentWaitsForNoOther) {
-  ASSERT_EQ(agent_->wait_connected(kLong).status, FLARE_OK);
+  ASSERT_EQ(agent_->wait_connected(kLongWait).status, FLARE_OK);
   peer_->send(task("m"));
   std::shared_ptr<Task> task;
-  ASSERT_EQ(agent_->next_task(kLong, &task).status, FLARE_OK);
+  ASSERT_EQ(agent_->next_task(kLongWait, &task).status, FLARE_OK);
   std::shared_ptr<Upload> upload;
   ASSERT_EQ(agent_->submit(*task, tensor(100'000), false, &upload).status, FLARE_OK);
-  ASSERT_EQ(agent_->wait(*upload, FLARE_ACCEPTED, kLong).status, FLARE_OK);
+  ASSERT_EQ(agent_->wait(*upload, FLARE_ACCEPTED, kLongWait).status, FLARE_OK);
   agent_->stop();
   replace();
-  EXPECT_EQ(agent_->wait(*upload, FLARE_DELIVERED, kLong).status, FLARE_STOPPED);
+  EXPECT_EQ(agent_->wait(*upload, FLARE_DELIVERED, kLongWait).status, FLARE_STOPPED);
   task.reset();
   agent_->close();
 }

@@ -10,10 +10,11 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
-using What = DownloadConsumer::Reply::What;
 
 class Consumer : public testing::Test {
  protected:
+  using What = DownloadConsumer::Reply::What;
+
   struct Describe {
     std::string operator()(const DownloadConsumer::Request &a) const { return "request " + a.state.value_or("first"); }
     std::string operator()(const DownloadConsumer::Consume &a) const { return "consume " + a.state; }

@@ -14,10 +14,11 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
-using What = DownloadService::Produced::What;
 
 class Service : public testing::Test {
  protected:
+  using What = DownloadService::Produced::What;
+
   struct Describe {
     std::string operator()(const DownloadService::Progress &a) const {
       return "progress " + a.receiver + " " + std::to_string(a.bytes) + " " + std::string(name_of(a.state));

@@ -13,9 +13,9 @@ constexpr double kGetPoll = 0.5;
 constexpr int64_t kTotalRounds = 5;          // of every task that has a round
 constexpr const char *kContent = "content";  // a header of the scripts: what the body of a task is
 
-class Player {
+class AgentPlayer {
  public:
-  Player(const Script &script, Report *report)
+  AgentPlayer(const Script &script, Report *report)
       : script_(script),
         head_(script.head()),
         report_(report),
@@ -165,6 +165,6 @@ class Player {
 
 }  // namespace
 
-void replay_agent(const Script &script, Report *report) { Player(script, report).play(); }
+void replay_agent(const Script &script, Report *report) { AgentPlayer(script, report).play(); }
 
 }  // namespace flare::replay

@@ -32,9 +32,9 @@ struct Source {
   }
 };
 
-class Player {
+class DsPlayer {
  public:
-  Player(const Script &script, Report *report)
+  DsPlayer(const Script &script, Report *report)
       : report_(report), now_(script.head().number_of("t")), service_(options_of(script.head()), Limits()) {}
 
   void play(const Script &script) {
@@ -263,6 +263,6 @@ class Player {
 
 }  // namespace
 
-void replay_ds(const Script &script, Report *report) { Player(script, report).play(script); }
+void replay_ds(const Script &script, Report *report) { DsPlayer(script, report).play(script); }
 
 }  // namespace flare::replay

@@ -16,9 +16,9 @@ namespace {
 
 constexpr double kSubmitTimeout = 60;
 
-class Player {
+class GatePlayer {
  public:
-  Player(const Script &script, Report *report)
+  GatePlayer(const Script &script, Report *report)
       : head_(script.head()), report_(report), timeline_(head_.number_of("t")), launch_(head_.flag("launch_once")) {
     for (const Line &line : script.lines) {
       if (line.op() == "pair") pairs_.push_back({line.text("ref"), line.maybe_text("rcv")});
@@ -192,7 +192,7 @@ class Player {
 }  // namespace
 
 void replay_gate(const Script &script, Report *report) {
-  Player player(script, report);
+  GatePlayer player(script, report);
   std::vector<const Line *> observed;
   for (const Line &line : script.lines) {
     if (line.has("ev")) observed.push_back(&line);

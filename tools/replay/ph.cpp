@@ -8,9 +8,9 @@ namespace flare::replay {
 
 namespace {
 
-class Player {
+class PhPlayer {
  public:
-  Player(const Script &script, Report *report)
+  PhPlayer(const Script &script, Report *report)
       : script_(script),
         report_(report),
         status_callback_(script.head().flag("status_cb")),
@@ -109,6 +109,6 @@ class Player {
 
 }  // namespace
 
-void replay_ph(const Script &script, Report *report) { Player(script, report).play(); }
+void replay_ph(const Script &script, Report *report) { PhPlayer(script, report).play(); }
 
 }  // namespace flare::replay

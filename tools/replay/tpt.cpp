@@ -41,9 +41,9 @@ struct Texts {
   std::optional<std::string> filter_job, filter_task, filter_direction, filter_receiver;
 };
 
-class Player {
+class TptPlayer {
  public:
-  Player(const Script &script, Report *report)
+  TptPlayer(const Script &script, Report *report)
       : tracker_(script.head().number_of("idle")), now_(script.head().number_of("t")), report_(report) {}
 
   void play(const Line &line) {
@@ -138,7 +138,7 @@ class Player {
 }  // namespace
 
 void replay_tpt(const Script &script, Report *report) {
-  Player player(script, report);
+  TptPlayer player(script, report);
   for (const Line &line : script.lines) player.play(line);
 }
 

@@ -11,9 +11,9 @@ namespace flare::replay {
 
 namespace {
 
-class Player {
+class WaitPlayer {
  public:
-  Player(const Script &script, Report *report)
+  WaitPlayer(const Script &script, Report *report)
       : timeline_(script.head().number_of("t")), gate_(options_of(script.head())), report_(report) {
     gate_.begin();
   }
@@ -92,7 +92,7 @@ class Player {
 }  // namespace
 
 void replay_wait(const Script &script, Report *report) {
-  Player player(script, report);
+  WaitPlayer player(script, report);
   for (const Line &line : script.lines) player.play(line);
 }
 
