@@ -1,0 +1,3 @@
+module github.com/flare-agent/flare-agent-go
+
+go 1.23
