@@ -77,4 +77,3 @@ func serveRounds(rounds int64) (end func()) {
 		os.Unsetenv("FLARE_AGENT_URL")
 	}
 }
-
