@@ -18,4 +18,6 @@ class Failure : public std::runtime_error {
   flare_status status_;
 };
 
+[[noreturn]] inline void too_large(const std::string &what) { throw Failure(FLARE_TOO_LARGE, what); }
+
 }  // namespace flare

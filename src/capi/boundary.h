@@ -8,6 +8,7 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -79,6 +80,15 @@ std::string_view nonempty_text(const char *text, const char *name);
 std::string_view return_code(const char *code);
 
 int64_t checked_timeout(int64_t timeout_ms);
+
+// Gives the caller what was found.
+template <typename T>
+flare_status give(const std::optional<T> &found, T *out) noexcept {
+  if (out == nullptr) return FLARE_INVALID_ARGUMENT;
+  if (!found) return FLARE_NOT_FOUND;
+  *out = *found;
+  return FLARE_OK;
+}
 
 // Writes the fields that the caller's version of the struct has.
 template <typename Struct>

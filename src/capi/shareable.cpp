@@ -11,6 +11,7 @@
 
 using flare::Draft;
 using flare::Failure;
+using flare::give;
 using flare::guarded;
 using flare::is_usable;
 using flare::NamedTensor;
@@ -81,13 +82,6 @@ std::string counted(uint64_t count) { return std::to_string(count) + (count == 1
 
 void give_tensor(const Tensor &tensor, flare_tensor *out) {
   if (out) flare::write_tagged(out, to_c(tensor));
-}
-
-template <typename T>
-flare_status give_number(std::optional<T> found, T *out) {
-  if (!found) return FLARE_NOT_FOUND;
-  *out = *found;
-  return FLARE_OK;
 }
 
 }  // namespace
@@ -189,14 +183,14 @@ const char *flare_shareable_reason(const flare_shareable *shareable) noexcept {
 flare_status flare_shareable_metric(const flare_shareable *shareable, const char *name, double *value) noexcept {
   return guarded(nullptr, [&] {
     const Shareable &content = usable(shareable, "shareable")->view().content();
-    return give_number(flare::metric_of(content, required(name, "name")), required(value, "value"));
+    return give(flare::metric_of(content, required(name, "name")), required(value, "value"));
   });
 }
 
 flare_status flare_shareable_steps(const flare_shareable *shareable, int64_t *steps) noexcept {
   return guarded(nullptr, [&] {
     const Value *found = usable(shareable, "shareable")->view().content().meta.find(flare::meta::kNumSteps);
-    return give_number(found ? found->integer() : std::nullopt, required(steps, "steps"));
+    return give(found ? found->integer() : std::nullopt, required(steps, "steps"));
   });
 }
 

@@ -7,6 +7,7 @@
 
 using flare::Bytes;
 using flare::from_c;
+using flare::give;
 using flare::guarded;
 using flare::List;
 using flare::Map;
@@ -22,14 +23,6 @@ namespace {
 template <typename T>
 const T *held(const flare_value *value) {
   return value ? std::get_if<T>(&from_c(value)->data()) : nullptr;
-}
-
-template <typename T>
-flare_status give(const std::optional<T> &found, T *out) noexcept {
-  if (out == nullptr) return FLARE_INVALID_ARGUMENT;
-  if (!found) return FLARE_NOT_FOUND;
-  *out = *found;
-  return FLARE_OK;
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/failure.h"
+#include "map_of.h"
 
 namespace flare {
 namespace {
@@ -36,12 +37,6 @@ std::vector<T> elements_of(const Tensor &tensor) {
   std::vector<T> elements(tensor.bytes.size / sizeof(T));
   std::memcpy(elements.data(), tensor.bytes.data, tensor.bytes.size);
   return elements;
-}
-
-Map map_of(std::vector<std::pair<std::string, Value>> entries) {
-  Map map;
-  for (auto &[key, value] : entries) map.set(key, std::move(value));
-  return map;
 }
 
 Shareable model_of(std::vector<std::pair<std::string, Value>> entries, std::string_view kind = kind::kWeights) {

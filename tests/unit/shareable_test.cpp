@@ -6,28 +6,24 @@
 #include <utility>
 #include <vector>
 
+#include "map_of.h"
+
 namespace flare {
 namespace {
 
 Tensor tensor_of(int64_t elements) { return {FLARE_FLOAT32, {elements}, {}}; }
 
-Map map_from(std::vector<std::pair<std::string, Value>> entries) {
-  Map map;
-  for (auto &[key, value] : entries) map.set(key, std::move(value));
-  return map;
-}
-
 Shareable with_headers(std::vector<std::pair<std::string, Value>> entries) {
   Shareable shareable;
-  shareable.headers = map_from(std::move(entries));
+  shareable.headers = map_of(std::move(entries));
   return shareable;
 }
 
 TEST(TensorsOf, WalksDepthFirstInTheOrderOfTheSender) {
   Shareable shareable;
-  shareable.body = map_from({
+  shareable.body = map_of({
       {"z", tensor_of(1)},
-      {"encoder", map_from({{"w", tensor_of(2)}, {"inner", map_from({{"b", tensor_of(3)}})}, {"v", tensor_of(4)}})},
+      {"encoder", map_of({{"w", tensor_of(2)}, {"inner", map_of({{"b", tensor_of(3)}})}, {"v", tensor_of(4)}})},
       {"epochs", 3},
       {"a", tensor_of(5)},
   });
@@ -40,21 +36,21 @@ TEST(TensorsOf, WalksDepthFirstInTheOrderOfTheSender) {
 
 TEST(TensorsOf, RefersToTheTensorsThemselves) {
   Shareable shareable;
-  shareable.body = map_from({{"w", tensor_of(1)}});
+  shareable.body = map_of({{"w", tensor_of(1)}});
   EXPECT_EQ(tensors_of(shareable).at(0).tensor, shareable.body.find("w")->tensor());
 }
 
 TEST(TensorsOf, LeavesOutListsAndBytes) {
   Shareable shareable;
-  shareable.body = map_from({{"list", List{tensor_of(1)}}, {"model", copy_bytes("123", 3)}, {"nothing", Map()}});
+  shareable.body = map_of({{"list", List{tensor_of(1)}}, {"model", copy_bytes("123", 3)}, {"nothing", Map()}});
   EXPECT_TRUE(tensors_of(shareable).empty());
 }
 
 TEST(MetricOf, LooksInTheBodyOfMetrics) {
   Shareable shareable;
   shareable.kind = "METRICS";
-  shareable.body = map_from({{"accuracy", 0.5}, {"correct", 7}, {"note", "x"}, {"good", true}});
-  shareable.meta.set("initial_metrics", map_from({{"accuracy", 0.1}, {"loss", 2.0}}));
+  shareable.body = map_of({{"accuracy", 0.5}, {"correct", 7}, {"note", "x"}, {"good", true}});
+  shareable.meta.set("initial_metrics", map_of({{"accuracy", 0.1}, {"loss", 2.0}}));
   EXPECT_EQ(metric_of(shareable, "accuracy"), 0.5);
   EXPECT_EQ(metric_of(shareable, "correct"), 7.0);
   EXPECT_EQ(metric_of(shareable, "note"), std::nullopt);
@@ -66,11 +62,11 @@ TEST(MetricOf, LooksInTheInitialMetricsOfEveryOtherKind) {
   for (const char *kind : {"WEIGHTS", "WEIGHT_DIFF", "ANALYTIC", ""}) {
     Shareable shareable;
     shareable.kind = kind;
-    shareable.body = map_from({{"accuracy", 0.1}});
+    shareable.body = map_of({{"accuracy", 0.1}});
     EXPECT_EQ(metric_of(shareable, "accuracy"), std::nullopt) << kind;
     shareable.meta.set("initial_metrics", "none yet");
     EXPECT_EQ(metric_of(shareable, "accuracy"), std::nullopt) << kind;
-    shareable.meta.set("initial_metrics", map_from({{"accuracy", 0.5}}));
+    shareable.meta.set("initial_metrics", map_of({{"accuracy", 0.5}}));
     EXPECT_EQ(metric_of(shareable, "accuracy"), 0.5) << kind;
     EXPECT_EQ(metric_of(shareable, "loss"), std::nullopt) << kind;
   }
@@ -78,7 +74,7 @@ TEST(MetricOf, LooksInTheInitialMetricsOfEveryOtherKind) {
 
 TEST(AdoptRounds, LetsHeadersWinOverStaleMeta) {  // AG-11
   Shareable task = with_headers({{"current_round", 3}, {"num_rounds", 10}});
-  task.meta = map_from({{"current_round", 1}, {"total_rounds", 5}, {"other", "kept"}});
+  task.meta = map_of({{"current_round", 1}, {"total_rounds", 5}, {"other", "kept"}});
   adopt_rounds(task);
   EXPECT_EQ(value_to_json(task.meta), R"({"current_round":3,"total_rounds":10,"other":"kept"})");
   EXPECT_EQ(value_to_json(task.headers), R"({"current_round":3,"num_rounds":10})");
@@ -86,12 +82,12 @@ TEST(AdoptRounds, LetsHeadersWinOverStaleMeta) {  // AG-11
 
 TEST(AdoptRounds, AddsEachThatIsThereAndKeepsTheMetaOtherwise) {  // AG-11
   Shareable task = with_headers({{"num_rounds", 10}});
-  task.meta = map_from({{"current_round", 1}});
+  task.meta = map_of({{"current_round", 1}});
   adopt_rounds(task);
   EXPECT_EQ(value_to_json(task.meta), R"({"current_round":1,"total_rounds":10})");
 
   task = with_headers({{"current_round", 0}, {"num_rounds", Value()}});  // round 0 is a round, None is none
-  task.meta = map_from({{"total_rounds", 5}});
+  task.meta = map_of({{"total_rounds", 5}});
   adopt_rounds(task);
   EXPECT_EQ(value_to_json(task.meta), R"({"total_rounds":5,"current_round":0})");
 
@@ -104,13 +100,13 @@ TEST(Rounds, ComeFromTheHeaderOrElseFromTheMeta) {  // AG-11
   Shareable task;
   EXPECT_EQ(current_round(task), std::nullopt);
   EXPECT_EQ(total_rounds(task), std::nullopt);
-  task.meta = map_from({{"current_round", 1}, {"total_rounds", 5}, {"num_rounds", 77}});
+  task.meta = map_of({{"current_round", 1}, {"total_rounds", 5}, {"num_rounds", 77}});
   EXPECT_EQ(current_round(task), 1);
   EXPECT_EQ(total_rounds(task), 5);
-  task.headers = map_from({{"current_round", Value()}, {"num_rounds", "many"}, {"total_rounds", 77}});
+  task.headers = map_of({{"current_round", Value()}, {"num_rounds", "many"}, {"total_rounds", 77}});
   EXPECT_EQ(current_round(task), 1);
   EXPECT_EQ(total_rounds(task), 5);
-  task.headers = map_from({{"current_round", 0}, {"num_rounds", 10}});
+  task.headers = map_of({{"current_round", 0}, {"num_rounds", 10}});
   EXPECT_EQ(current_round(task), 0);
   EXPECT_EQ(total_rounds(task), 10);
 }

@@ -18,8 +18,6 @@ constexpr size_t kMaxRead = size_t{1} << 30;
 constexpr uintptr_t kBufferAlignment = 8;
 
 [[noreturn]] void refuse(const std::string &what) { throw Failure(FLARE_PROTOCOL, what); }
-[[noreturn]] void too_large(const std::string &what) { throw Failure(FLARE_TOO_LARGE, what); }
-
 // The verifier looks only at the alignment of a vector's length.
 template <typename Vector>
 const Vector *aligned(const Vector *vector) {

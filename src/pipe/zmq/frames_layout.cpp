@@ -18,15 +18,13 @@ uint64_t align_up(uint64_t offset) { return (offset + kAlignment - 1) & ~(kAlign
 
 bool is_aligned(const Bytes &bytes) { return reinterpret_cast<uintptr_t>(bytes.data) % kAlignment == 0; }
 
-[[noreturn]] void too_large_to_send(const std::string &what) { throw Failure(FLARE_TOO_LARGE, what); }
-
 // What a message carries in its payload, in the order of the walk; and whether the peer would take its envelope.
 class Survey {
  public:
   Survey(const Message &message, const Limits &limits) : limits_(limits) {
     if (message.id.empty()) throw Failure(FLARE_INVALID_ARGUMENT, "a message needs an id");
     if (message.id.size() > kMaxId || message.request_id.size() > kMaxId) {
-      too_large_to_send("the id of a message has more than " + std::to_string(kMaxId) + " bytes");
+      too_large("the id of a message has more than " + std::to_string(kMaxId) + " bytes");
     }
     add_name(message.topic);
     add_name(message.data.kind);
@@ -34,11 +32,11 @@ class Survey {
     walk(message.data.body, 1);
     walk(message.data.meta, 1);
     if (parts_.size() > limits.max_tensors) {
-      too_large_to_send("the message has " + std::to_string(parts_.size()) + " tensors, more than max_tensors allows");
+      too_large("the message has " + std::to_string(parts_.size()) + " tensors, more than max_tensors allows");
     }
     if (envelope_bytes_ > limits.max_envelope_bytes) {
-      too_large_to_send("the names and values of the message need " + std::to_string(envelope_bytes_) +
-                        " bytes; put what is large into tensors or bytes");
+      too_large("the names and values of the message need " + std::to_string(envelope_bytes_) +
+                " bytes; put what is large into tensors or bytes");
     }
   }
 
@@ -56,7 +54,7 @@ class Survey {
 
   void add_name(const std::string &name) {
     if (name.size() > limits_.max_text) {
-      too_large_to_send("the name '" + name.substr(0, 40) + "...' has " + std::to_string(name.size()) + " bytes");
+      too_large("the name '" + name.substr(0, 40) + "...' has " + std::to_string(name.size()) + " bytes");
     }
     envelope_bytes_ += kTextBytes + name.size();
   }
@@ -71,7 +69,7 @@ class Survey {
 
   void walk(const Value &value, size_t depth) {
     if (depth > limits_.max_depth && (value.list() || value.map())) {
-      too_large_to_send("a value nests deeper than " + std::to_string(limits_.max_depth) + " levels");
+      too_large("a value nests deeper than " + std::to_string(limits_.max_depth) + " levels");
     }
     envelope_bytes_ += kValueBytes;
     if (const auto *text = std::get_if<std::string>(&value.data())) {
@@ -96,8 +94,8 @@ class Survey {
 
   void add_part(const Bytes &bytes) {
     if (bytes.size > limits_.max_tensor_bytes) {
-      too_large_to_send("a tensor of " + std::to_string(bytes.size) + " bytes: max_tensor_bytes allows " +
-                        std::to_string(limits_.max_tensor_bytes));
+      too_large("a tensor of " + std::to_string(bytes.size) + " bytes: max_tensor_bytes allows " +
+                std::to_string(limits_.max_tensor_bytes));
     }
     envelope_bytes_ += kPartBytes;
     parts_.push_back(&bytes);
@@ -151,8 +149,8 @@ std::vector<bool> place_in_many(const std::vector<const Bytes *> &parts, const L
   uint64_t total = 0;
   for (const uint64_t size : payload->sizes) {
     if (size > limits.max_message_bytes - total) {
-      too_large_to_send("the tensors of the message have more bytes than max_message_bytes = " +
-                        std::to_string(limits.max_message_bytes));
+      too_large("the tensors of the message have more bytes than max_message_bytes = " +
+                std::to_string(limits.max_message_bytes));
     }
     total += size;
   }
