@@ -56,10 +56,8 @@ func (a *Agent) Close() error {
 // WaitConnected waits until the session is up.
 func (a *Agent) WaitConnected(ctx context.Context) error {
 	return wait(ctx, a.handle, func(p *C.flare_agent) C.int { return C.flare_agent_connected_poll_fd(p) },
-		func(p *C.flare_agent) error {
-			return call(func(_ []*C.char, details **C.flare_error) C.flare_status {
-				return C.flare_agent_wait_connected(p, 0, details)
-			})
+		func(p *C.flare_agent, details **C.flare_error) C.flare_status {
+			return C.flare_agent_wait_connected(p, 0, details)
 		})
 }
 
@@ -68,10 +66,8 @@ func (a *Agent) WaitConnected(ctx context.Context) error {
 func (a *Agent) NextTask(ctx context.Context) (*Task, error) {
 	var task *C.flare_task
 	err := wait(ctx, a.handle, func(p *C.flare_agent) C.int { return C.flare_agent_poll_fd(p) },
-		func(p *C.flare_agent) error {
-			return call(func(_ []*C.char, details **C.flare_error) C.flare_status {
-				return C.flare_agent_next_task(p, 0, &task, details)
-			})
+		func(p *C.flare_agent, details **C.flare_error) C.flare_status {
+			return C.flare_agent_next_task(p, 0, &task, details)
 		})
 	if err != nil {
 		return nil, err
@@ -137,14 +133,12 @@ func (a *Agent) State() State {
 // "wire_version", "close_reason". [ErrNotFound] for other names or while unknown.
 func (a *Agent) Info(name string) (string, error) {
 	var value string
-	err := a.handle.use(func(p *C.flare_agent) error {
-		return call(func(texts []*C.char, _ **C.flare_error) C.flare_status {
-			var text *C.char
-			status := C.flare_agent_info(p, texts[0], &text)
-			value = C.GoString(text)
-			return status
-		}, name)
-	})
+	err := a.handle.call(func(p *C.flare_agent, texts []*C.char, _ **C.flare_error) C.flare_status {
+		var text *C.char
+		status := C.flare_agent_info(p, texts[0], &text)
+		value = C.GoString(text)
+		return status
+	}, name)
 	return value, err
 }
 
@@ -175,11 +169,9 @@ const NoStep int64 = C.FLARE_NO_STEP
 
 // LogScalar sends one number to FLARE's experiment tracking. It never waits.
 func (a *Agent) LogScalar(name string, value float64, step int64) error {
-	return a.handle.use(func(p *C.flare_agent) error {
-		return call(func(texts []*C.char, details **C.flare_error) C.flare_status {
-			return C.flare_agent_log_scalar(p, texts[0], C.double(value), C.int64_t(step), details)
-		}, name)
-	})
+	return a.handle.call(func(p *C.flare_agent, texts []*C.char, details **C.flare_error) C.flare_status {
+		return C.flare_agent_log_scalar(p, texts[0], C.double(value), C.int64_t(step), details)
+	}, name)
 }
 
 // LogJSON sends any other AnalyticsDataType ("TEXT", "PARAMETERS", "IMAGE" ...). The value is what encoding/json makes
@@ -189,12 +181,11 @@ func (a *Agent) LogJSON(dataType, name string, value any, step int64, path strin
 	if err != nil {
 		return &Error{ErrInvalidArgument, err.Error()}
 	}
-	return a.handle.use(func(p *C.flare_agent) error {
-		return call(func(texts []*C.char, details **C.flare_error) C.flare_status {
-			if path == "" {
-				texts[3] = nil
-			}
-			return C.flare_agent_log_json(p, texts[0], texts[1], texts[2], C.int64_t(step), texts[3], details)
-		}, dataType, name, string(encoded), path)
-	})
+	return a.handle.call(func(p *C.flare_agent, texts []*C.char, details **C.flare_error) C.flare_status {
+		file := texts[3]
+		if path == "" {
+			file = nil
+		}
+		return C.flare_agent_log_json(p, texts[0], texts[1], texts[2], C.int64_t(step), file, details)
+	}, dataType, name, string(encoded), path)
 }

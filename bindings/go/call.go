@@ -25,3 +25,13 @@ func call(function func(texts []*C.char, details **C.flare_error) C.flare_status
 	var details *C.flare_error
 	return takeError(function(copies, &details), details)
 }
+
+// call is use and call in one: what nearly every function does.
+func (h *handle[Pointer]) call(function func(p Pointer, texts []*C.char, details **C.flare_error) C.flare_status,
+	texts ...string) error {
+	return h.use(func(p Pointer) error {
+		return call(func(texts []*C.char, details **C.flare_error) C.flare_status {
+			return function(p, texts, details)
+		}, texts...)
+	})
+}

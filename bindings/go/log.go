@@ -26,10 +26,8 @@ type LogRecord struct {
 func (a *Agent) NextLogRecord(ctx context.Context) (LogRecord, error) {
 	var record *C.flare_log_record
 	err := wait(ctx, a.handle, func(p *C.flare_agent) C.int { return C.flare_agent_log_poll_fd(p) },
-		func(p *C.flare_agent) error {
-			return call(func(_ []*C.char, details **C.flare_error) C.flare_status {
-				return C.flare_agent_next_log_record(p, 0, &record, details)
-			})
+		func(p *C.flare_agent, details **C.flare_error) C.flare_status {
+			return C.flare_agent_next_log_record(p, 0, &record, details)
 		})
 	if err != nil {
 		return LogRecord{}, err

@@ -49,10 +49,8 @@ func (r *Result) Progress() (Progress, error) {
 func (r *Result) WaitProgress(ctx context.Context, seen Progress) (Progress, error) {
 	progress := C.flare_progress{struct_size: C.sizeof_flare_progress, changes: C.int64_t(seen.Changes)}
 	err := wait(ctx, r.handle, func(p *C.flare_result) C.int { return C.flare_result_progress_poll_fd(p) },
-		func(p *C.flare_result) error {
-			return call(func(_ []*C.char, details **C.flare_error) C.flare_status {
-				return C.flare_result_wait_progress(p, 0, &progress, details)
-			})
+		func(p *C.flare_result, details **C.flare_error) C.flare_status {
+			return C.flare_result_wait_progress(p, 0, &progress, details)
 		})
 	if err != nil {
 		return seen, err

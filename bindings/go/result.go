@@ -37,10 +37,8 @@ type Result struct {
 // NewResult makes the one result of the task.
 func (t *Task) NewResult() (*Result, error) {
 	var result *C.flare_result
-	err := t.handle.use(func(p *C.flare_task) error {
-		return call(func(_ []*C.char, details **C.flare_error) C.flare_status {
-			return C.flare_result_new(p, &result, details)
-		})
+	err := t.handle.call(func(p *C.flare_task, _ []*C.char, details **C.flare_error) C.flare_status {
+		return C.flare_result_new(p, &result, details)
 	})
 	if err != nil {
 		return nil, err
@@ -97,7 +95,7 @@ func (r *Result) put(tensor Tensor, elements []byte, borrow C.int) error {
 	if err := checkLength(tensor, len(elements)); err != nil {
 		return err
 	}
-	return r.write(func(p *C.flare_result, texts []*C.char, details **C.flare_error) C.flare_status {
+	return r.handle.call(func(p *C.flare_result, texts []*C.char, details **C.flare_error) C.flare_status {
 		data := (*C.char)(unsafe.Pointer(unsafe.SliceData(elements)))
 		shape := (*C.int64_t)(unsafe.SliceData(tensor.Shape))
 		return C.put_elements(p, texts[0], borrow, C.flare_dtype(tensor.DType), data, C.int32_t(len(tensor.Shape)),
@@ -129,7 +127,7 @@ func pin(pinner *runtime.Pinner, elements []byte) {
 
 // CopyBytes puts opaque bytes into the result.
 func (r *Result) CopyBytes(name string, content []byte) error {
-	return r.write(func(p *C.flare_result, texts []*C.char, details **C.flare_error) C.flare_status {
+	return r.handle.call(func(p *C.flare_result, texts []*C.char, details **C.flare_error) C.flare_status {
 		data := (*C.char)(unsafe.Pointer(unsafe.SliceData(content)))
 		return C.put_bytes(p, texts[0], data, C.size_t(len(content)), details)
 	}, name)
@@ -137,28 +135,28 @@ func (r *Result) CopyBytes(name string, content []byte) error {
 
 // SetKind sets the DXO's data kind, which otherwise follows from the content.
 func (r *Result) SetKind(kind string) error {
-	return r.write(func(p *C.flare_result, texts []*C.char, details **C.flare_error) C.flare_status {
+	return r.handle.call(func(p *C.flare_result, texts []*C.char, details **C.flare_error) C.flare_status {
 		return C.flare_shareable_set_kind(C.flare_result_shareable(p), texts[0], details)
 	}, kind)
 }
 
 // SetReturnCode sets NVFlare's return code; it is "OK" without a call.
 func (r *Result) SetReturnCode(code string) error {
-	return r.write(func(p *C.flare_result, texts []*C.char, details **C.flare_error) C.flare_status {
+	return r.handle.call(func(p *C.flare_result, texts []*C.char, details **C.flare_error) C.flare_status {
 		return C.flare_shareable_set_return_code(C.flare_result_shareable(p), texts[0], details)
 	}, code)
 }
 
 // SetMetric sets a metric; the library puts it where the kind wants it.
 func (r *Result) SetMetric(name string, value float64) error {
-	return r.write(func(p *C.flare_result, texts []*C.char, details **C.flare_error) C.flare_status {
+	return r.handle.call(func(p *C.flare_result, texts []*C.char, details **C.flare_error) C.flare_status {
 		return C.flare_shareable_set_metric(C.flare_result_shareable(p), texts[0], C.double(value), details)
 	}, name)
 }
 
 // SetSteps sets the weight in averaging.
 func (r *Result) SetSteps(steps int64) error {
-	return r.write(func(p *C.flare_result, _ []*C.char, details **C.flare_error) C.flare_status {
+	return r.handle.call(func(p *C.flare_result, _ []*C.char, details **C.flare_error) C.flare_status {
 		return C.flare_shareable_set_steps(C.flare_result_shareable(p), C.int64_t(steps), details)
 	})
 }
@@ -194,24 +192,15 @@ func (r *Result) Set(section Section, name string, value any) error {
 			return C.flare_shareable_set_json(to, in, texts[0], texts[1], details)
 		}
 	}
-	return r.write(func(p *C.flare_result, texts []*C.char, details **C.flare_error) C.flare_status {
+	return r.handle.call(func(p *C.flare_result, texts []*C.char, details **C.flare_error) C.flare_status {
 		return set(C.flare_result_shareable(p), texts, details)
 	}, texts...)
-}
-
-func (r *Result) write(function func(*C.flare_result, []*C.char, **C.flare_error) C.flare_status,
-	texts ...string) error {
-	return r.handle.use(func(p *C.flare_result) error {
-		return call(func(texts []*C.char, details **C.flare_error) C.flare_status {
-			return function(p, texts, details)
-		}, texts...)
-	})
 }
 
 // Submit starts sending and returns; the next task may be taken meanwhile. [ErrInvalidArgument] names the tensors that
 // do not fit the task: correct them and submit again.
 func (r *Result) Submit() error {
-	return r.write(func(p *C.flare_result, _ []*C.char, details **C.flare_error) C.flare_status {
+	return r.handle.call(func(p *C.flare_result, _ []*C.char, details **C.flare_error) C.flare_status {
 		return C.flare_result_submit(p, details)
 	})
 }
@@ -229,10 +218,8 @@ const (
 func (r *Result) Wait(ctx context.Context, level Level) error {
 	return wait(ctx, r.handle,
 		func(p *C.flare_result) C.int { return C.flare_result_poll_fd(p, C.flare_level(level)) },
-		func(p *C.flare_result) error {
-			return call(func(_ []*C.char, details **C.flare_error) C.flare_status {
-				return C.flare_result_wait(p, C.flare_level(level), 0, details)
-			})
+		func(p *C.flare_result, details **C.flare_error) C.flare_status {
+			return C.flare_result_wait(p, C.flare_level(level), 0, details)
 		})
 }
 

@@ -107,9 +107,7 @@ func (t *Task) Context() context.Context {
 // Fail answers the task with a failure instead of a result: a return code of NVFlare ("EXECUTION_EXCEPTION",
 // "BAD_TASK_DATA", "TASK_UNSUPPORTED" ...) and a reason for its log.
 func (t *Task) Fail(returnCode, reason string) error {
-	return t.handle.use(func(p *C.flare_task) error {
-		return call(func(texts []*C.char, details **C.flare_error) C.flare_status {
-			return C.flare_task_fail(p, texts[0], texts[1], details)
-		}, returnCode, reason)
-	})
+	return t.handle.call(func(p *C.flare_task, texts []*C.char, details **C.flare_error) C.flare_status {
+		return C.flare_task_fail(p, texts[0], texts[1], details)
+	}, returnCode, reason)
 }

@@ -129,15 +129,13 @@ func (t *Task) Raw(name string) (tensor Tensor, elements []byte, err error) {
 // Bytes copies an entry of opaque bytes, an XGBoost model for example.
 func (t *Task) Bytes(name string) ([]byte, error) {
 	var content []byte
-	err := t.handle.use(func(p *C.flare_task) error {
-		return call(func(texts []*C.char, _ **C.flare_error) C.flare_status {
-			var data unsafe.Pointer
-			var size C.size_t
-			status := C.flare_shareable_find_bytes(C.flare_task_shareable(p), texts[0], &data, &size)
-			content = slices.Clone(unsafe.Slice((*byte)(data), size))
-			return status
-		}, name)
-	})
+	err := t.handle.call(func(p *C.flare_task, texts []*C.char, _ **C.flare_error) C.flare_status {
+		var data unsafe.Pointer
+		var size C.size_t
+		status := C.flare_shareable_find_bytes(C.flare_task_shareable(p), texts[0], &data, &size)
+		content = slices.Clone(unsafe.Slice((*byte)(data), size))
+		return status
+	}, name)
 	return content, err
 }
 
@@ -161,11 +159,9 @@ func Get[T Element](task *Task, name string) ([]T, error) {
 
 // Read copies the elements of a tensor into memory of yours, which must have as many.
 func Read[T Element](task *Task, name string, into []T) error {
-	return task.handle.use(func(p *C.flare_task) error {
-		return call(func(texts []*C.char, details **C.flare_error) C.flare_status {
-			out := (*C.char)(unsafe.Pointer(unsafe.SliceData(into)))
-			return C.read_elements(C.flare_task_shareable(p), texts[0], C.flare_dtype(DTypeOf[T]()), out,
-				C.size_t(len(into)), details)
-		}, name)
-	})
+	return task.handle.call(func(p *C.flare_task, texts []*C.char, details **C.flare_error) C.flare_status {
+		out := (*C.char)(unsafe.Pointer(unsafe.SliceData(into)))
+		return C.read_elements(C.flare_task_shareable(p), texts[0], C.flare_dtype(DTypeOf[T]()), out,
+			C.size_t(len(into)), details)
+	}, name)
 }

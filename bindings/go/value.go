@@ -42,11 +42,9 @@ func (t *Task) Section(section Section) (map[string]any, error) {
 // Metric is a metric by name, wherever the data's kind puts it.
 func (t *Task) Metric(name string) (float64, error) {
 	var value C.double
-	err := t.handle.use(func(p *C.flare_task) error {
-		return call(func(texts []*C.char, _ **C.flare_error) C.flare_status {
-			return C.flare_shareable_metric(C.flare_task_shareable(p), texts[0], &value)
-		}, name)
-	})
+	err := t.handle.call(func(p *C.flare_task, texts []*C.char, _ **C.flare_error) C.flare_status {
+		return C.flare_shareable_metric(C.flare_task_shareable(p), texts[0], &value)
+	}, name)
 	return float64(value), err
 }
 

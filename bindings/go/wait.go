@@ -15,11 +15,14 @@ import (
 // wait parks the goroutine until look has something else to say than FLARE_TIMEOUT, ctx ends or the handle is closed.
 // The descriptor only tells when to look again. Go's poller wants to own what it polls, so it gets a duplicate.
 func wait[Pointer any](ctx context.Context, h *handle[Pointer], descriptor func(Pointer) C.int,
-	look func(Pointer) error) error {
+	look func(Pointer, **C.flare_error) C.flare_status) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := h.use(look)
+	again := func() error {
+		return h.call(func(p Pointer, _ []*C.char, details **C.flare_error) C.flare_status { return look(p, details) })
+	}
+	err := again()
 	if !errors.Is(err, ErrTimeout) {
 		return err
 	}
@@ -38,7 +41,7 @@ func wait[Pointer any](ctx context.Context, h *handle[Pointer], descriptor func(
 	// Read calls the function whenever the descriptor became readable, until it returns true.
 	var outcome error
 	err = connection.Read(func(uintptr) bool {
-		outcome = h.use(look)
+		outcome = again()
 		return !errors.Is(outcome, ErrTimeout)
 	})
 	if errors.Is(err, os.ErrDeadlineExceeded) {

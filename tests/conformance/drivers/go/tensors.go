@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math"
@@ -147,13 +148,12 @@ func (d *driver) tensors() answer {
 	all, err := d.task.Tensors()
 	list := []answer{}
 	for _, tensor := range all {
-		_, raw, rawErr := d.task.Raw(tensor.Name)
-		if rawErr != nil {
-			err = rawErr
-		}
-		shape := append([]int64{}, tensor.Shape...)
-		list = append(list, answer{"name": tensor.Name, "dtype": dtypeNames[tensor.DType], "shape": shape,
-			"hash": hash(raw)})
+		err = errors.Join(err, d.task.ViewRaw(tensor.Name, func(tensor flare.Tensor, raw []byte) error {
+			shape := append([]int64{}, tensor.Shape...)
+			list = append(list, answer{"name": tensor.Name, "dtype": dtypeNames[tensor.DType], "shape": shape,
+				"hash": hash(raw)})
+			return nil
+		}))
 	}
 	return outcome(err, answer{"tensors": list})
 }
@@ -161,11 +161,8 @@ func (d *driver) tensors() answer {
 func (d *driver) echo() error {
 	all, err := d.task.Tensors()
 	for _, tensor := range all {
-		if err == nil {
-			var raw []byte
-			if tensor, raw, err = d.task.Raw(tensor.Name); err == nil {
-				err = d.result.CopyRaw(tensor, raw)
-			}
+		if err := d.task.ViewRaw(tensor.Name, d.result.CopyRaw); err != nil {
+			return err
 		}
 	}
 	return err
