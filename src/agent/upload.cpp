@@ -126,14 +126,16 @@ void Upload::on_progress(const TransferEvent &event, TimePoint now) {
 }
 
 void Upload::on_settled(flare_status status, const std::string &reason, TimePoint now) {
+  // What the gate thinks of this end knows less of it than the pipe, which says who ended it.
+  const std::optional<Outcome> given_up = given_up_;
   if (gate_) {
     gate_->on_sent(SubmitGate::Sent::kRefused, false, {}, seconds(now));  // no news once it was accepted
     gate_->on_completed(status == FLARE_OK ? "finished" : "failed", seconds(now));
   }
   run_gate(false);
   // Bytes that are where they should be are, whatever was thought of them a moment before.
-  if (status != FLARE_OK && given_up_) return settle(given_up_->status, given_up_->reason, now);
-  settle(status, reason, now);
+  if (status != FLARE_OK && given_up) return settle(given_up->status, given_up->reason, now);
+  settle(status, status != FLARE_OK && transaction_ ? reason + so_far() : reason, now);
 }
 
 // ---- What else happens -------------------------------------------------------------------------------------------
@@ -177,10 +179,13 @@ void Upload::run_gate(bool by_time) {
   }
 }
 
+std::string Upload::so_far() const {
+  const TransferProgress sum = progress_.sum();
+  return "; " + bytes_text(sum.bytes_done, sum.bytes_total) + " were fetched";
+}
+
 void Upload::fail(const SubmitGate::Finished &finished) {
   using Cause = ResultUploadTracker::Cause;
-  const TransferProgress sum = progress_.sum();
-  const std::string so_far = "; " + bytes_text(sum.bytes_done, sum.bytes_total) + " were fetched";
   if (finished.cause == Cause::kNone) {
     if (!gate_->seen_abandon()) return;  // refused: the pipe says why
     if (!lent_) {                        // what was copied goes on until the close
@@ -188,14 +193,15 @@ void Upload::fail(const SubmitGate::Finished &finished) {
       settled_fd.set(true);
       return;
     }
-    given_up_ = verdict_ = Outcome{FLARE_STOPPED, finished.reason + so_far};
+    given_up_ = verdict_ = Outcome{FLARE_STOPPED, finished.reason + so_far()};
   } else if (finished.cause == Cause::kStalled || finished.cause == Cause::kDidNotStart) {
     given_up_ = verdict_ =
         Outcome{FLARE_STALLED, finished.reason + ": nothing was fetched for " + duration_text(*idle_timeout_) +
-                                   " (option streaming_idle_timeout)" + so_far +
+                                   " (option streaming_idle_timeout)" + so_far() +
                                    ". Look at the receiver: it is stuck, gone, or needs more time"};
   } else {
-    given_up_ = verdict_ = Outcome{FLARE_ABORTED, finished.reason + (failure_.empty() ? "" : ": " + failure_) + so_far};
+    given_up_ = verdict_ =
+        Outcome{FLARE_ABORTED, finished.reason + (failure_.empty() ? "" : ": " + failure_) + so_far()};
   }
 }
 

@@ -89,6 +89,7 @@ class Upload {
  private:
   void run_gate(bool by_time);
   void fail(const SubmitGate::Finished &finished);
+  std::string so_far() const;
   void changed();
 
   MessagePtr reply_;

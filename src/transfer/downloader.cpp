@@ -16,6 +16,7 @@ namespace {
 
 constexpr Duration kReportInterval = std::chrono::milliseconds(100);
 constexpr int kMaxBackoff = 16;  // times retry_after, for an owner that is silent
+constexpr Duration kMostPatience = std::chrono::minutes(10);  // after a pause of a day nothing is missed for two
 
 // A smaller model is read while it is still in the caches.
 constexpr size_t kLarge = size_t{256} << 10;
@@ -109,7 +110,7 @@ std::optional<TransferProgress> Downloader::take_report(TimePoint now) {
 Downloader::Verdict Downloader::on_chunk(uint32_t object, uint64_t offset, const void *data, size_t size, uint64_t sum,
                                          TimePoint now) {
   if (state_ != State::kRunning) return Verdict::kRepeated;
-  patience_ = std::max(retry_after_, 2 * (now - last_heard_));
+  patience_ = std::max(retry_after_, std::min(2 * (now - last_heard_), kMostPatience));
   last_heard_ = now;
   retry_at_ = now + patience_;
   const auto found = outstanding_.find({object, offset});

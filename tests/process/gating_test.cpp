@@ -128,6 +128,19 @@ TEST_P(Gating, AResultOutlivesAnExchangerThatIsKilledInTheMiddleOfThePull) {
   EXPECT_EQ(second->wait_exit(), 0) << second->output();
 }
 
+TEST_P(Gating, AnExchangerThatIsKilledInTheMiddleOfThePullAndDoesNotComeBackIsGone) {
+  const auto peer = exchanger({"1", floats(8 * kMebibyte)});
+  const auto program = trainer({"--wait-line"}, {{"FLARE_AGENT_HEARTBEAT_TIMEOUT", "1"}});
+  ASSERT_NE(program->wait_line("task "), "") << program->output();
+  proxy_->limit(4 * kMebibyte);
+  program->write_line("submit");
+  ASSERT_TRUE(proxy_->wait_passed(3 * kMebibyte));
+  peer->signal(SIGKILL);
+  const std::string line = program->wait_line("error submit");
+  EXPECT_THAT(line, HasSubstr("the peer is gone")) << program->output();
+  EXPECT_THAT(line, HasSubstr(" of 8388608 bytes were fetched"));
+}
+
 TEST_P(Gating, ATrainerThatIsKilledInTheMiddleOfThePullIsReplaced) {
   const auto peer = exchanger({"1", floats(8 * kMebibyte)});
   const auto first = trainer({"--wait-line"});

@@ -153,6 +153,16 @@ TEST_F(DownloaderTest, DoesNotFloodASlowLink) {
   }
 }
 
+TEST_F(DownloaderTest, MissesAChunkSoonEvenAfterALongPause) {
+  Downloader downloader = make({20}, std::nullopt);
+  const auto requests = downloader.take_requests(now);
+  now += 24h;
+  answer(&downloader, requests[0]);
+  now += 10min;
+  downloader.on_time(now);
+  EXPECT_EQ(downloader.take_requests(now).size(), 1u);
+}
+
 TEST_F(DownloaderTest, AsksASilentOwnerLessAndLessOften) {
   Downloader downloader = make({40});
   size_t asked = 0;
