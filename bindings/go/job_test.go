@@ -136,14 +136,36 @@ func TestAFailureTellsItsReason(t *testing.T) {
 
 func TestATaskWithoutAResultIsAnsweredWithAFailure(t *testing.T) {
 	peer, agent := pair(t)
+	for _, closeResult := range []bool{true, false} {
+		request, task := take(t, peer, agent, exchanger.Task{Name: "train", W: []float32{1}})
+		result, err := task.NewResult()
+		ok(t, err)
+		if closeResult {
+			ok(t, result.Close())
+		}
+		ok(t, task.Close())
+		is(t, result.Submit(), ErrClosed)
+		reply, err := request.Wait()
+		ok(t, err)
+		if reply.ReturnCode == "OK" || reply.Reason == "" {
+			t.Fatal(reply)
+		}
+	}
+}
+
+func TestASubmittedResultOutlivesItsTask(t *testing.T) {
+	peer, agent := pair(t)
 	request, task := take(t, peer, agent, exchanger.Task{Name: "train", W: []float32{1}})
 	result, err := task.NewResult()
 	ok(t, err)
-	ok(t, result.Close())
+	ok(t, Copy(result, "w", []float32{2}))
+	ok(t, result.Submit())
 	ok(t, task.Close())
+	ok(t, result.Wait(soon(t), Delivered))
+	ok(t, result.Close())
 	reply, err := request.Wait()
 	ok(t, err)
-	if reply.ReturnCode == "OK" || reply.Reason == "" {
+	if !slices.Equal(reply.W, []float32{2}) {
 		t.Fatal(reply)
 	}
 }

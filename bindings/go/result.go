@@ -25,13 +25,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"unsafe"
 )
 
 // Result is the answer to a task. Fill it in one goroutine at a time; submitted, any number may wait for it.
 type Result struct {
-	handle *handle[*C.flare_result]
-	pinner *runtime.Pinner // of what C reads until the result is released
+	handle    *handle[*C.flare_result]
+	pinner    *runtime.Pinner // of what C reads until the result is released
+	submitted atomic.Bool
 }
 
 // NewResult makes the one result of the task.
@@ -44,10 +46,12 @@ func (t *Task) NewResult() (*Result, error) {
 		return nil, err
 	}
 	pinner := new(runtime.Pinner)
-	return &Result{pinner: pinner, handle: newHandle(result, func(p *C.flare_result) {
+	made := &Result{pinner: pinner, handle: newHandle(result, func(p *C.flare_result) {
 		C.flare_result_free(p)
 		pinner.Unpin()
-	})}, nil
+	})}
+	t.result.Store(made)
+	return made, nil
 }
 
 // Close before the submit drops the result. After it the upload goes on; with borrowed elements Close waits until it is
@@ -200,9 +204,13 @@ func (r *Result) Set(section Section, name string, value any) error {
 // Submit starts sending and returns; the next task may be taken meanwhile. [ErrInvalidArgument] names the tensors that
 // do not fit the task: correct them and submit again.
 func (r *Result) Submit() error {
-	return r.handle.call(func(p *C.flare_result, _ []*C.char, details **C.flare_error) C.flare_status {
+	err := r.handle.call(func(p *C.flare_result, _ []*C.char, details **C.flare_error) C.flare_status {
 		return C.flare_result_submit(p, details)
 	})
+	if err == nil {
+		r.submitted.Store(true)
+	}
+	return err
 }
 
 // Level is what a wait waits for.

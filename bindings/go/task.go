@@ -6,6 +6,7 @@ import "C"
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -42,6 +43,7 @@ type Task struct {
 	ReturnCode, Reason string // "OK" and empty, unless whoever made the data says that it failed
 
 	handle  *handle[*C.flare_task]
+	result  atomic.Pointer[Result]
 	watch   sync.Once
 	context context.Context
 }
@@ -61,9 +63,12 @@ func newTask(p *C.flare_task) *Task {
 	}
 }
 
-// Close releases the task and its data. A task without a result is then answered with a failure. It always returns
-// nil.
+// Close releases the task and its data, and its result unless that is submitted. A task without a submitted result is
+// then answered with a failure. It always returns nil.
 func (t *Task) Close() error {
+	if result := t.result.Load(); result != nil && !result.submitted.Load() {
+		result.handle.release()
+	}
 	t.handle.release()
 	return nil
 }

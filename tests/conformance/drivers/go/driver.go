@@ -72,6 +72,7 @@ func (d *driver) has(needs needs) bool {
 }
 
 func (d *driver) replaceTask(task *flare.Task) {
+	d.replaceResult(nil)
 	if d.task != nil {
 		d.past.task = d.task
 		d.task.Close()
@@ -91,7 +92,6 @@ func (d *driver) close() {
 	if d.result != nil {
 		d.result.Cancel() // or a borrowed tensor that nobody fetches would hold the close up
 	}
-	d.replaceResult(nil)
 	d.replaceTask(nil)
 	if d.agent != nil {
 		d.past.agent = d.agent

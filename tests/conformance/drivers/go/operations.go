@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -251,7 +252,11 @@ func (d *driver) setMetric(r request) answer {
 }
 
 func (d *driver) setSteps(r request) answer {
-	return outcome(d.result.SetSteps(int64(r.number())), nil)
+	var steps int64
+	if err := json.Unmarshal(r.Value, &steps); err != nil {
+		return outcome(err, nil)
+	}
+	return outcome(d.result.SetSteps(steps), nil)
 }
 
 func (d *driver) setKind(r request) answer { return outcome(d.result.SetKind(r.text()), nil) }
