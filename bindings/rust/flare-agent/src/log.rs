@@ -1,0 +1,31 @@
+use flare_agent_sys as sys;
+
+/// How much a record of the library's log matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// A record of the library's own log.
+#[derive(Clone, Debug)]
+pub struct LogRecord {
+    pub level: LogLevel,
+    pub text: String,
+}
+
+impl LogRecord {
+    pub(crate) fn take(record: *mut sys::flare_log_record) -> Self {
+        let level = match unsafe { sys::flare_log_record_level(record) } {
+            sys::FLARE_LOG_DEBUG => LogLevel::Debug,
+            sys::FLARE_LOG_INFO => LogLevel::Info,
+            sys::FLARE_LOG_WARN => LogLevel::Warn,
+            _ => LogLevel::Error,
+        };
+        let text = crate::call::text(unsafe { sys::flare_log_record_text(record) });
+        unsafe { sys::flare_log_record_free(record) };
+        LogRecord { level, text }
+    }
+}
