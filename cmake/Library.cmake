@@ -9,15 +9,11 @@ set_target_properties(flare_objects PROPERTIES
   POSITION_INDEPENDENT_CODE ON
   CXX_VISIBILITY_PRESET hidden
   VISIBILITY_INLINES_HIDDEN ON)
-# Sanitizer builds compile several files as one, in half the time. What users get is compiled file by file, so that a
-# file that lacks an include is noticed. Test programs replace the objects of some files by their own.
-if(FLARE_SANITIZE)
-  set(replaced base/clock base/uuid base/version pipe/memory/memory_link runtime/bell runtime/level_fd runtime/loop)
-  list(TRANSFORM replaced REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/src/\\1.cpp")
-  set_source_files_properties(${replaced} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-else()
-  set_target_properties(flare_objects PROPERTIES UNITY_BUILD OFF)
-endif()
+# Sanitizer builds and the bundled library of the crate for Rust compile several files as one (CMAKE_UNITY_BUILD), in half
+# the time. Test programs replace the objects of some files by their own.
+set(replaced base/clock base/uuid base/version pipe/memory/memory_link runtime/bell runtime/level_fd runtime/loop)
+list(TRANSFORM replaced REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/src/\\1.cpp")
+set_source_files_properties(${replaced} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 
 add_library(flare_agent SHARED $<TARGET_OBJECTS:flare_objects>)
 add_library(flare_agent_static STATIC $<TARGET_OBJECTS:flare_objects>)

@@ -59,12 +59,12 @@ static size_t best_of(const float *scores) {
   return best;
 }
 
-/* Turns scores into probabilities in place. Taking the highest score off first keeps expf() in range. */
+/* Turns scores into probabilities in place. Taking the highest score off first keeps exp() in range. */
 static void softmax(float *scores) {
   const float highest = scores[best_of(scores)];
   float sum = 0.0f;
   for (size_t c = 0; c < MLP_CLASSES; c++) {
-    scores[c] = expf(scores[c] - highest);
+    scores[c] = (float)exp((double)(scores[c] - highest)); /* expf() differs from one library to the next */
     sum += scores[c];
   }
   for (size_t c = 0; c < MLP_CLASSES; c++) scores[c] /= sum;

@@ -7,7 +7,8 @@
     reference.py --rounds 0 --weights start.npz   write the start values, which the server begins with
     reference.py --compare model.npz              also compare weights (.npz, or the .txt of digits_offline)
 
-Its numbers are those of mlp.c but for the order of additions inside a sum. README.md states each constant.
+Its numbers are those of mlp.c to the last bit, whatever the processor: sums add in the same order, which numpy's own matrix
+product does not. README.md states each constant.
 """
 import argparse
 import csv
@@ -51,10 +52,22 @@ def initial_model():
     return {"w1": w1, "b1": np.zeros(32, np.float32), "w2": w2, "b2": np.zeros(10, np.float32)}
 
 
+def product(a, b, start=np.float32(0)):
+    """start + a b, each element added up from the first product to the last."""
+    total = np.zeros((len(a), b.shape[1]), np.float32) + start
+    for k in range(len(b)):
+        total += a[:, k, None] * b[k]
+    return total
+
+
+def sum_rows(a):
+    return product(np.ones((1, len(a)), np.float32), a)[0]
+
+
 def forward(model, x):
     """Returns the hidden layer and the scores of the ten digits."""
-    hidden = np.maximum(x @ model["w1"] + model["b1"], 0)
-    return hidden, hidden @ model["w2"] + model["b2"]
+    hidden = np.maximum(product(x, model["w1"], model["b1"]), 0)
+    return hidden, product(hidden, model["w2"], model["b2"])
 
 
 def accuracy(model, x, y):
@@ -68,15 +81,16 @@ def train(model, x, y, epochs):
         for start in range(0, len(y), BATCH):
             rows, labels = x[start : start + BATCH], y[start : start + BATCH]
             hidden, scores = forward(model, rows)
-            delta = np.exp(scores - scores.max(axis=1, keepdims=True))
-            delta /= delta.sum(axis=1, keepdims=True)
+            below = scores - scores.max(axis=1, keepdims=True)
+            delta = np.exp(below.astype(np.float64)).astype(np.float32)
+            delta /= sum_rows(delta.T)[:, None]
             delta[np.arange(len(labels)), labels] -= 1
             delta /= np.float32(len(labels))
-            delta_hidden = delta @ model["w2"].T * (hidden > 0)
-            model["w2"] -= RATE * (hidden.T @ delta)
-            model["b2"] -= RATE * delta.sum(axis=0)
-            model["w1"] -= RATE * (rows.T @ delta_hidden)
-            model["b1"] -= RATE * delta_hidden.sum(axis=0)
+            delta_hidden = product(delta, model["w2"].T) * (hidden > 0)
+            model["w2"] -= RATE * product(hidden.T, delta)
+            model["b2"] -= RATE * sum_rows(delta)
+            model["w1"] -= RATE * product(rows.T, delta_hidden)
+            model["b1"] -= RATE * sum_rows(delta_hidden)
     return model
 
 

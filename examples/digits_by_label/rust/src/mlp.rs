@@ -107,7 +107,7 @@ fn softmax(scores: &mut [f32]) {
     let highest = scores[best_of(scores)];
     let mut sum = 0.0;
     for score in scores.iter_mut() {
-        *score = (*score - highest).exp();
+        *score = f64::from(*score - highest).exp() as f32;
         sum += *score;
     }
     for score in scores {
