@@ -15,7 +15,7 @@ namespace flare {
 namespace {
 
 constexpr Duration kReportInterval = std::chrono::milliseconds(100);
-constexpr int kMaxBackoff = 16;  // times retry_after, for an owner that is silent
+constexpr int kMaxBackoff = 16;                               // times retry_after, for an owner that is silent
 constexpr Duration kMostPatience = std::chrono::minutes(10);  // after a pause of a day nothing is missed for two
 
 // A smaller model is read while it is still in the caches.
