@@ -1,20 +1,19 @@
+use crate::json::{json, Json};
 use flare_agent::{Error, Result};
-use serde_json::{json, Value};
 
-pub fn ok() -> Value {
+pub fn ok() -> Json {
     json!({"status": "OK"})
 }
 
-pub fn fields(mut answer: Value) -> Value {
-    answer["status"] = "OK".into();
-    answer
+pub fn fields(answer: Json) -> Json {
+    answer.with("status", "OK")
 }
 
-pub fn failed(error: &Error) -> Value {
+pub fn failed(error: &Error) -> Json {
     json!({"status": upper_snake(&format!("{:?}", error.status())), "message": error.message()})
 }
 
-pub fn status_of(outcome: Result<()>) -> Value {
+pub fn status_of(outcome: Result<()>) -> Json {
     outcome.map_or_else(|error| failed(&error), |()| ok())
 }
 

@@ -1,6 +1,6 @@
 //! What tensors are filled with, and their hashes.
+use crate::json::{json, Json};
 use flare_agent::{DType, Element, Result, Task, TaskResult, Tensor};
-use serde_json::{json, Value};
 
 const NAMES: [(&str, DType); 18] = [
     ("int8", DType::Int8),
@@ -45,7 +45,7 @@ fn hash(bytes: &[u8]) -> String {
     format!("{:016x}", sum)
 }
 
-pub fn describe(tensor: &Tensor<'_>) -> Value {
+pub fn describe(tensor: &Tensor<'_>) -> Json {
     json!({
         "name": tensor.name(), "dtype": dtype_name(tensor.dtype()), "shape": tensor.shape(),
         "hash": hash(tensor.bytes()),
@@ -130,7 +130,7 @@ fn put_bits(result: &mut TaskResult<'_>, put: &Put<'_>, numbers: &[i64]) -> Resu
 }
 
 /// Through the typed read of the binding.
-pub fn read(task: &Task, name: &str, dtype: &str) -> Result<Value> {
+pub fn read(task: &Task, name: &str, dtype: &str) -> Result<Json> {
     macro_rules! typed {
         ($rust:ty, $element:expr) => {{
             let _: fn(i64) -> $rust = $element;
@@ -143,7 +143,7 @@ pub fn read(task: &Task, name: &str, dtype: &str) -> Result<Value> {
     Ok(by_type!(dtype, typed, {
         let tensor = task.tensor(name)?;
         if tensor.dtype() != dtype_named(dtype) {
-            return task.read::<u8>(name, &mut []).map(|()| Value::Null); // whose error says what it is
+            return task.read::<u8>(name, &mut []).map(|()| Json::Null); // whose error says what it is
         }
         describe(&tensor)
     }))

@@ -1,14 +1,15 @@
 //! Speaks the protocol of tests/conformance/README.md through the crate flare-agent.
 mod answer;
 mod elements;
+mod json;
 mod operations;
 mod requests;
 
 use answer::{failed, fields, ok};
 use flare_agent::{Agent, Options, Task};
+use json::{json, Json};
 use operations::Left;
 use requests::{Request, Requests};
-use serde_json::{json, Value};
 
 fn main() {
     let mut requests = Requests::default();
@@ -26,7 +27,7 @@ fn main() {
     }
 }
 
-fn without_agent(request: &Request) -> Value {
+fn without_agent(request: &Request) -> Json {
     match request.op() {
         "version" => fields(json!({"version": flare_agent::version()})),
         // What was closed has no name any more.

@@ -1,8 +1,8 @@
 use crate::answer::{failed, fields, ok, status_of, upper_snake};
 use crate::elements::{self, Put};
+use crate::json::{json, Json};
 use crate::requests::{Request, Requests};
 use flare_agent::{Agent, Level, Result, Section, Task, TaskResult, Upload, Value};
-use serde_json::{json, Value as Json};
 use std::time::{Duration, Instant};
 
 const KNOWN: [&str; 37] = [
@@ -101,9 +101,7 @@ fn value_of<T: Into<Json>>(value: Result<T>) -> Json {
 pub fn cycles(agent: &Agent, count: i64) -> Json {
     for done in 0..count {
         if let Err(error) = cycle(agent) {
-            let mut answer = failed(&error);
-            answer["done"] = done.into();
-            return answer;
+            return failed(&error).with("done", done);
         }
     }
     fields(json!({"done": count}))
@@ -230,17 +228,18 @@ fn plain(value: &Value) -> Json {
         Value::None => Json::Null,
         Value::Bool(flag) => (*flag).into(),
         Value::Int(number) => (*number).into(),
-        Value::Double(number) if number.is_finite() => (*number).into(),
-        Value::Double(number) => format!("{}", number).replace("inf", "Inf").into(), // JSON has no such numbers
+        Value::Double(number) => (*number).into(),
         Value::Text(text) => text.clone().into(),
         Value::Bytes(bytes) => json!({"$bytes": hex(bytes)}),
-        Value::List(entries) => entries.iter().map(plain).collect(),
-        Value::Map(entries) => entries
-            .iter()
-            .map(|(key, entry)| (key.clone(), plain(entry)))
-            .collect(),
+        Value::List(entries) => Json::List(entries.iter().map(plain).collect()),
+        Value::Map(entries) => Json::Map(
+            entries
+                .iter()
+                .map(|(key, entry)| (key.clone(), plain(entry)))
+                .collect(),
+        ),
         Value::Tensor { dtype, .. } => json!({"$tensor": elements::dtype_name(*dtype)}),
-        Value::Opaque { type_name, .. } => json!({"$opaque": type_name}),
+        Value::Opaque { type_name, .. } => json!({"$opaque": type_name.clone()}),
     }
 }
 
@@ -370,11 +369,9 @@ fn set<'a, 'task>(
 ) -> Result<&'a mut TaskResult<'task>> {
     let (section, name) = (section(request), request.text("name"));
     match request.get("value") {
-        Json::String(text) => result.set_text(section, name, text),
-        Json::Number(number) => match number.as_i64() {
-            Some(whole) => result.set_int(section, name, whole),
-            None => result.set_double(section, name, number.as_f64().unwrap_or(0.0)),
-        },
+        Json::Text(text) => result.set_text(section, name, text),
+        Json::Int(number) => result.set_int(section, name, *number),
+        Json::Double(number) => result.set_double(section, name, *number),
         other => result.set_json(section, name, &other.to_string()),
     }
 }

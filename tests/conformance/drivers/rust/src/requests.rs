@@ -1,49 +1,69 @@
-use serde_json::Value;
+use crate::json::Json;
 use std::io::{BufRead, Write};
 use std::time::Duration;
 
 /// A line of standard input.
-pub struct Request(Value);
+pub struct Request(Json);
 
 impl Request {
     pub fn op(&self) -> &str {
         self.text("op")
     }
 
-    pub fn get(&self, field: &str) -> &Value {
-        &self.0[field]
+    pub fn get(&self, field: &str) -> &Json {
+        self.0.get(field)
     }
 
     pub fn text(&self, field: &str) -> &str {
-        self.0[field].as_str().unwrap_or("")
+        match self.get(field) {
+            Json::Text(text) => text,
+            _ => "",
+        }
     }
 
     pub fn number(&self, field: &str) -> i64 {
-        self.0[field].as_i64().unwrap_or(0)
+        match self.get(field) {
+            Json::Int(number) => *number,
+            _ => 0,
+        }
     }
 
     pub fn double(&self, field: &str) -> f64 {
-        self.0[field].as_f64().unwrap_or(0.0)
+        match self.get(field) {
+            Json::Double(number) => *number,
+            Json::Int(number) => *number as f64,
+            _ => 0.0,
+        }
     }
 
     pub fn step(&self) -> Option<i64> {
-        self.0["step"].as_i64()
+        match self.get("step") {
+            Json::Int(number) => Some(*number),
+            _ => None,
+        }
     }
 
     pub fn shape(&self) -> Vec<i64> {
-        self.0["shape"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_i64)
-            .collect()
+        match self.get("shape") {
+            Json::List(extents) => extents
+                .iter()
+                .map(|extent| if let Json::Int(n) = extent { *n } else { 0 })
+                .collect(),
+            _ => Vec::new(),
+        }
     }
 
     pub fn map(&self, field: &str) -> Vec<(String, String)> {
-        let entries = self.0[field].as_object().into_iter().flatten();
-        entries
-            .map(|(name, value)| (name.clone(), value.as_str().unwrap_or("").to_string()))
-            .collect()
+        match self.get(field) {
+            Json::Map(entries) => entries
+                .iter()
+                .filter_map(|(name, value)| match value {
+                    Json::Text(text) => Some((name.clone(), text.clone())),
+                    _ => None,
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// -1 is for ever.
@@ -57,7 +77,7 @@ impl Request {
 #[derive(Default)]
 pub struct Requests {
     again: Option<Request>,
-    late: Option<Value>,
+    late: Option<Json>,
 }
 
 impl Requests {
@@ -78,7 +98,7 @@ impl Requests {
         {
             return None;
         }
-        Some(Request(serde_json::from_str(&line).expect("a request")))
+        Some(Request(Json::parse(&line)))
     }
 
     /// For whoever serves it next.
@@ -86,7 +106,7 @@ impl Requests {
         self.again = Some(request);
     }
 
-    pub fn answer(&self, answer: Value) {
+    pub fn answer(&self, answer: Json) {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}", answer)
             .and_then(|_| out.flush())
@@ -94,7 +114,7 @@ impl Requests {
     }
 
     /// Answers when the next request is asked for: what the caller holds is released then.
-    pub fn answer_after(&mut self, answer: Value) {
+    pub fn answer_after(&mut self, answer: Json) {
         self.late = Some(answer);
     }
 }
