@@ -334,11 +334,13 @@ Outcome Agent::fail(Task &task, const std::string &return_code, const std::strin
 
 void Agent::abandon(const Task &task) {
   std::unique_lock lock(mutex_);
-  const bool wanted = book_.wanted() == TaskBook::Wanted::kYes && !task.aborted_->load();
+  const bool wanted = book_.wanted() == TaskBook::Wanted::kYes;  // its flag is raised by a stop as well
   const MessagePtr asked = book_.in_hand();
   if (task.answered_ || !book_.answer(task.id())) return;
   in_hands_.erase(task.id());
-  if (!over() && wanted) {
+  // After a stop the peer is still there, and waits.
+  const bool heard = !closed_ && book_.over_status().value_or(FLARE_STOPPED) == FLARE_STOPPED;
+  if (heard && wanted) {
     Shareable answer = task.refusal_.empty()
                            ? failure("EXECUTION_EXCEPTION", "the trainer released the task without a result")
                            : failure("EXECUTION_RESULT_ERROR", "the trainer's result was not sent: " + task.refusal_);

@@ -169,6 +169,17 @@ TEST_P(Pair, AReleasedTaskIsAnsweredWithAFailure) {
   EXPECT_NE(text_header(reply->data, header::kReason).find("released"), std::string::npos);
 }
 
+TEST_P(Pair, ATaskThatIsReleasedAfterAStopIsAnsweredToo) {
+  const auto request = ask(weights(1, 1));
+  ASSERT_EQ(next(), FLARE_OK);
+  agent_->stop();
+  task_.reset();
+  agent_->close();
+  MessagePtr reply;
+  ASSERT_EQ(exchanger_->wait(*request, kLong, &reply).status, FLARE_OK);
+  EXPECT_NE(text_header(reply->data, header::kReason).find("released"), std::string::npos);
+}
+
 TEST_P(Pair, AnAgentThatClosesAnswersItsTaskFirst) {
   const auto request = ask(weights(1, 1));
   ASSERT_EQ(next(), FLARE_OK);
