@@ -208,6 +208,7 @@ int digits_load(digits *data, const char *path, int site, int sites, char *error
     return fail(error, error_size, "site number %d does not exist: they are 0 to %d", site, sites - 1);
   FILE *file = fopen(path, "r");
   if (file == NULL) return fail(error, error_size, "%s: cannot be opened: %s", path, strerror(errno));
+  data->epochs = sites > 2 ? 1 : 2;
   const int outcome = read_rows(data, file, path, site, sites, error, error_size);
   (void)fclose(file);
   if (outcome != 0) digits_free(data);

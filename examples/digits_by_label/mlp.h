@@ -49,6 +49,7 @@ typedef struct digits_rows {
 typedef struct digits {
   digits_rows train;
   digits_rows test;
+  int epochs; /* to train in each round: 2, but 1 with more than two sites, as their digits differ more */
 } digits;
 
 /** Reads the CSV file as site number `site` (from 0) of `sites` (1 to 10) sees it. Returns 0, or -1 with the

@@ -10,8 +10,6 @@
 
 #include "mlp.h"
 
-enum { LOCAL_EPOCHS = 2 };
-
 /* A round of federated averaging: each site trains the shared model, and each counts by its number of rows. */
 static void run_round(mlp *global, const digits *data, int sites) {
   double sum[MLP_TENSORS][MLP_INPUTS * MLP_HIDDEN] = {{0.0}};
@@ -19,7 +17,7 @@ static void run_round(mlp *global, const digits *data, int sites) {
   for (int site = 0; site < sites; site++) {
     const double weight = (double)data[site].train.count;
     mlp local = *global;
-    (void)mlp_train(&local, &data[site].train, LOCAL_EPOCHS);
+    (void)mlp_train(&local, &data[site].train, data[site].epochs);
     for (int t = 0; t < MLP_TENSORS; t++) {
       const mlp_tensor tensor = mlp_tensor_at(&local, t);
       for (size_t i = 0; i < tensor.count; i++) sum[t][i] += weight * (double)tensor.values[i];
@@ -61,7 +59,7 @@ int main(int argc, char **argv) {
       return 1;
     }
     mlp_init(&model);
-    (void)mlp_train(&model, &data[site].train, rounds * LOCAL_EPOCHS);
+    (void)mlp_train(&model, &data[site].train, rounds * data[site].epochs);
     printf("site-%d alone, %zu rows: accuracy %.4f\n", site + 1, data[site].train.count,
            mlp_accuracy(&model, &data[site].test));
   }

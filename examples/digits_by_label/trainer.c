@@ -12,8 +12,6 @@
 
 #include "mlp.h"
 
-enum { LOCAL_EPOCHS = 2 };
-
 /* Leaves the function with the status of a call that was not successful. */
 #define TRY(call)                            \
   do {                                       \
@@ -33,7 +31,7 @@ static double accuracy(const trainer *me) { return mlp_accuracy(&me->received, &
 /* Returns the rows it learned from: the weight of this site in the average. */
 static int64_t train(trainer *me) {
   me->local = me->received;
-  (void)mlp_train(&me->local, &me->data.train, LOCAL_EPOCHS);
+  (void)mlp_train(&me->local, &me->data.train, me->data.epochs);
   return (int64_t)me->data.train.count;
 }
 

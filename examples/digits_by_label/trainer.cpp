@@ -19,8 +19,6 @@
 
 namespace {
 
-constexpr int kLocalEpochs = 2;
-
 class Trainer {
  public:
   Trainer(const std::string &path, const std::string &site, int sites) {
@@ -37,7 +35,7 @@ class Trainer {
   /** Trains a copy of the received model and returns the rows it learned from: its weight in the average. */
   int64_t train() {
     local = received;
-    (void)mlp_train(&local, &data_.train, kLocalEpochs);
+    (void)mlp_train(&local, &data_.train, data_.epochs);
     return static_cast<int64_t>(data_.train.count);
   }
   double accuracy() const { return mlp_accuracy(&received, &data_.test); }

@@ -17,6 +17,7 @@ type row struct {
 // digits is what one site works with: its own digits to learn from, and all digits to test with.
 type digits struct {
 	train, test []row
+	epochs      int // to train in each round: 2, but 1 with more than two sites, as their digits differ more
 }
 
 // load reads the CSV file as this site ("site-1" ...) of so many sees it.
@@ -30,7 +31,10 @@ func load(path, site string, sites int) (*digits, error) {
 		return nil, err
 	}
 	defer file.Close()
-	data := &digits{}
+	data := &digits{epochs: 2}
+	if sites > 2 {
+		data.epochs = 1
+	}
 	lines := bufio.NewScanner(file)
 	for index := 0; lines.Scan(); index++ {
 		row, err := parse(lines.Text())

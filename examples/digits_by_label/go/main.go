@@ -18,8 +18,6 @@ import (
 	"github.com/flare-agent/flare-agent-go"
 )
 
-const localEpochs = 2
-
 type trainer struct {
 	*digits
 	received, local *model // the shared model as the last task brought it, and what training made of it here
@@ -28,7 +26,7 @@ type trainer struct {
 // learn trains a copy of the received model and returns the rows it learned from: its weight in the average.
 func (t *trainer) learn() int64 {
 	*t.local = *t.received
-	t.local.train(t.digits.train, localEpochs)
+	t.local.train(t.digits.train, t.epochs)
 	return int64(len(t.digits.train))
 }
 

@@ -9,12 +9,10 @@ using FlareAgent
 include("mlp.jl")
 include("digits.jl")
 
-const LOCAL_EPOCHS = 2
-
 # ==== federation: from here ===========================================================================================
 
 # `local_model` is what training made of the shared model here; gives the new one back.
-function answer(agent, task, local_model, train_rows, test_rows)
+function answer(agent, task, local_model, epochs, train_rows, test_rows)
     task.kind == :other && (fail(task, "TASK_UNSUPPORTED", "not a task of this trainer"); return local_model)
     reply = result(task)
     if task.kind != :submit_model
@@ -24,7 +22,7 @@ function answer(agent, task, local_model, train_rows, test_rows)
         set_metric(reply, "accuracy", score)
         log_scalar(agent, "accuracy", score; step = task.round)
         if task.kind == :train
-            local_model = train(received, train_rows, LOCAL_EPOCHS)
+            local_model = train(received, train_rows, epochs)
             set_steps(reply, length(train_rows))
         end
     end
@@ -34,11 +32,11 @@ function answer(agent, task, local_model, train_rows, test_rows)
 end
 
 # What goes wrong with a task ends that task only.
-function serve(agent, train_rows, test_rows)
+function serve(agent, epochs, train_rows, test_rows)
     local_model = start_model()
     for task in agent
         try
-            local_model = answer(agent, task, local_model, train_rows, test_rows)
+            local_model = answer(agent, task, local_model, epochs, train_rows, test_rows)
         catch failure
             failure isa InterruptException && rethrow()
             reason = sprint(showerror, failure)
@@ -58,7 +56,8 @@ function main(arguments)
     try
         FlareAgent.open() do agent
             wait_connected(agent)
-            serve(agent, load(arguments[1], FlareAgent.info(agent, "site"), parse(Int, arguments[2]))...)
+            sites = parse(Int, arguments[2])
+            serve(agent, epochs_for(sites), load(arguments[1], FlareAgent.info(agent, "site"), sites)...)
         end
     catch failure
         failure isa FlareError && failure.status == :ENDED && return 0  # the job was over before this site came

@@ -10,6 +10,6 @@ while flare.is_running():
         break
     model = {name: received.params[name] for name in reference.NAMES}
     metrics = {"accuracy": reference.accuracy(model, *test)}
-    trained = reference.train(model, features, labels, reference.LOCAL_EPOCHS)
+    trained = reference.train(model, features, labels, reference.local_epochs(2))
     steps = {"NUM_STEPS_CURRENT_ROUND": len(labels)}
     flare.send(flare.FLModel(params=trained, metrics=metrics, meta=steps))

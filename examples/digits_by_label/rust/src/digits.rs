@@ -13,6 +13,8 @@ pub struct Row {
 pub struct Digits {
     pub train: Vec<Row>,
     pub test: Vec<Row>,
+    /// To train in each round: 2, but 1 with more than two sites, as their digits differ more.
+    pub epochs: usize,
 }
 
 /// Reads the CSV file as this site ("site-1" ...) of so many sees it.
@@ -29,7 +31,7 @@ pub fn load(path: &str, site: &str, sites: usize) -> Result<Digits, Box<dyn Erro
         .into());
     }
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {}", path, error))?;
-    let mut data = Digits::default();
+    let mut data = Digits { epochs: if sites > 2 { 1 } else { 2 }, ..Digits::default() };
     for (index, line) in text.lines().enumerate() {
         let row = parse(line).ok_or_else(|| {
             format!(

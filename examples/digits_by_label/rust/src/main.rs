@@ -12,8 +12,6 @@ use flare_agent::{Agent, Status, Task, TaskKind};
 use mlp::Model;
 use std::error::Error;
 
-const LOCAL_EPOCHS: usize = 2;
-
 struct Trainer {
     data: Digits,
     local: Model, // what training made of the shared model here; at first the start values
@@ -23,7 +21,7 @@ impl Trainer {
     /// Returns the rows it learned from: the weight of this site in the average.
     fn learn(&mut self, received: &Model) -> i64 {
         self.local = received.clone();
-        mlp::train(&mut self.local, &self.data.train, LOCAL_EPOCHS);
+        mlp::train(&mut self.local, &self.data.train, self.data.epochs);
         self.data.train.len() as i64
     }
 
