@@ -31,7 +31,10 @@ pub fn load(path: &str, site: &str, sites: usize) -> Result<Digits, Box<dyn Erro
         .into());
     }
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {}", path, error))?;
-    let mut data = Digits { epochs: if sites > 2 { 1 } else { 2 }, ..Digits::default() };
+    let mut data = Digits {
+        epochs: if sites > 2 { 1 } else { 2 },
+        ..Digits::default()
+    };
     for (index, line) in text.lines().enumerate() {
         let row = parse(line).ok_or_else(|| {
             format!(
