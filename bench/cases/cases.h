@@ -30,7 +30,16 @@ struct SessionCase {
   size_t mib = 1024;
 };
 
+struct LanguageCase {
+  std::string command;  // of a driver of the conformance kit
+  size_t mib = 0;       // 0: one number
+  int warm_up = 50;
+  int rounds = 500;
+};
+
 int run(const LatencyCase &options);
+
+int run(const LanguageCase &options);
 
 int run(const SessionCase &options);
 
