@@ -1,0 +1,16 @@
+# Tests of a binding; each runs in its folder, with the variables in LANGUAGE_environment.
+function(add_binding_test language name timeout)
+  add_test(NAME ${language}.${name} COMMAND ${${language}_environment} ${ARGN}
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  set_tests_properties(${language}.${name} PROPERTIES LABELS bindings TIMEOUT ${timeout})
+endfunction()
+
+# Its trainer of digits and the one in C++ learn together what two in C++ would.
+function(add_digits_test language)
+  if(FLARE_BUILD_TOOLS)
+    add_binding_test(${language} digits 120 $<TARGET_FILE:flare-agent> simulate --sites 2 --rounds 20 --no-baselines
+      --trainer ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/digits_trainer_${language} --trainer $<TARGET_FILE:digits_trainer_cpp>
+      --data ${PROJECT_SOURCE_DIR}/examples/digits_by_label/digits.csv)
+    set_tests_properties(${language}.digits PROPERTIES PASS_REGULAR_EXPRESSION "final accuracy 0\\.9499")
+  endif()
+endfunction()
