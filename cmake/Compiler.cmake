@@ -19,6 +19,7 @@ endif()
 add_compile_options(
   -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=  # no build paths in what we ship, nor in the description of its interface
   -fstack-protector-strong)                  # peers send us sizes
+add_link_options(LINKER:-z,relro LINKER:-z,now)
 add_compile_definitions($<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
 
 add_library(flare_warnings INTERFACE)
