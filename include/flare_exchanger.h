@@ -101,6 +101,7 @@ FLARE_API void flare_request_abort(flare_request *request) FLARE_NOEXCEPT;
 
 /* ---- Reply: the result of a task ------------------------------------------------------------------------- */
 
+/** Releases this handle; other handles on the same reply stay good. */
 FLARE_API void flare_reply_free(flare_reply *reply) FLARE_NOEXCEPT;
 /** What the result carries. Read-only, valid until flare_reply_free(). NULL for NULL. Whoever has the only handle of a
  *  result may write to the elements of its tensors in place. */
@@ -127,10 +128,13 @@ FLARE_API FLARE_MUST_USE flare_status flare_exchanger_next_metric(flare_exchange
                                                                   flare_error **error) FLARE_NOEXCEPT;
 /** For flare_exchanger_next_metric(); -1 for NULL. */
 FLARE_API int flare_exchanger_metric_poll_fd(const flare_exchanger *exchanger) FLARE_NOEXCEPT;
+/** Releases it; the exchanger may be closed already. */
 FLARE_API void flare_metric_free(flare_metric *metric) FLARE_NOEXCEPT;
 /** AnalyticsDataType, for example "SCALAR". */
 FLARE_API const char *flare_metric_type(const flare_metric *metric) FLARE_NOEXCEPT;
+/** The name it was logged under. Never NULL. */
 FLARE_API const char *flare_metric_name(const flare_metric *metric) FLARE_NOEXCEPT;
+/** What was logged: a DOUBLE by flare_agent_log_scalar(), else what the JSON said. NULL for NULL. */
 FLARE_API const flare_value *flare_metric_value(const flare_metric *metric) FLARE_NOEXCEPT;
 FLARE_API int64_t flare_metric_step(const flare_metric *metric) FLARE_NOEXCEPT;     /**< or FLARE_NO_STEP */
 FLARE_API const char *flare_metric_path(const flare_metric *metric) FLARE_NOEXCEPT; /**< "" when there is none */

@@ -284,6 +284,7 @@ static pid_t start_exchanger(struct ends *ends) {
     flare_request *request = NULL;
     flare_options *options = flare_options_new();
     if (flare_options_set(options, "url", ends->url, NULL) == FLARE_OK &&
+        flare_options_set(options, "heartbeat_interval", "0.2", NULL) == FLARE_OK &&
         flare_exchanger_open(options, &exchanger, NULL) == FLARE_OK &&
         flare_request_new(exchanger, "train", &request, NULL) == FLARE_OK &&
         flare_request_send(request, NULL) == FLARE_OK && write(ready[1], "1", 1) == 1) {
@@ -332,6 +333,29 @@ static void close_with_frozen_peer(struct ends *ends, int how) {
 
 static void closing_with_a_frozen_peer_is_bounded(void **state) { close_with_frozen_peer(*state, SIGSTOP); }
 static void closing_with_a_killed_peer_is_bounded(void **state) { close_with_frozen_peer(*state, SIGKILL); }
+
+static void a_peer_that_was_killed_is_gone(void **state) {
+  struct ends *ends = *state;
+  flare_task *task = NULL;
+  flare_options *options = options_for(ends->url);
+  set_option(options, "heartbeat_interval", "0.2");
+  set_option(options, "heartbeat_timeout", "1");
+  const pid_t child = start_exchanger(ends);
+  assert_ok(flare_agent_open(options, &ends->agent, ERROR));
+  flare_options_free(options);
+  flare_task *in_hand = next_task(ends);
+  stop_and_reap(child);
+  const int64_t deadline = now_ms() + SOON;
+  while (!flare_task_is_aborted(in_hand) && now_ms() < deadline) sleep_ms(5);
+  flare_result *result = NULL;
+  assert_ok(flare_result_new(in_hand, &result, ERROR));
+  assert_status(FLARE_PEER_GONE, flare_result_submit(result, ERROR));
+  flare_result_free(result);
+  flare_task_free(in_hand);
+  assert_status(FLARE_PEER_GONE, flare_agent_next_task(ends->agent, SOON, &task, ERROR));
+  assert_status(FLARE_PEER_GONE, flare_agent_wait_connected(ends->agent, SOON, ERROR));
+  assert_int_equal(flare_agent_state(ends->agent), FLARE_STATE_PEER_GONE);
+}
 
 static void stopping_with_a_frozen_peer_frees_borrowed_memory(void **state) {
   struct ends *ends = *state;
@@ -661,6 +685,7 @@ int main(void) {
       URL_OVER_BOTH(closing_without_a_peer_is_quick),
       URL_OVER_IPC(closing_with_a_frozen_peer_is_bounded),
       URL_OVER_IPC(closing_with_a_killed_peer_is_bounded),
+      URL_OVER_IPC(a_peer_that_was_killed_is_gone),
       URL_OVER_IPC(stopping_with_a_frozen_peer_frees_borrowed_memory),
       OVER_BOTH(a_forked_child_may_only_release),
       OVER_BOTH(a_forked_child_may_open_its_own),
