@@ -180,6 +180,53 @@ static void two_threads_do_not_get_one_task(void **state) {
   flare_request_free(request);
 }
 
+/* Of a result that is submitted and a failure that is told at the same time, one answers the task. */
+struct answerer {
+  pthread_t thread;
+  pthread_barrier_t *start;
+  flare_task *task;
+  flare_result *result; /* NULL: fails the task */
+  flare_status status;
+};
+
+static void *answer_task(void *argument) {
+  struct answerer *me = argument;
+  pthread_barrier_wait(me->start);
+  me->status = me->result ? flare_result_submit(me->result, NULL)
+                          : flare_task_fail(me->task, "EXECUTION_EXCEPTION", "the other thread", NULL);
+  return NULL;
+}
+
+static void two_threads_do_not_answer_one_task(void **state) {
+  struct ends *ends = *state;
+  pthread_barrier_t start;
+  int submitted = 0;
+  assert_int_equal(pthread_barrier_init(&start, NULL, 2), 0);
+  for (int i = 0; i < 200; ++i) {
+    flare_request *request = new_request(ends, "train");
+    assert_ok(flare_request_send(request, ERROR));
+    flare_task *task = next_task(ends);
+    struct answerer answerers[2] = {{.start = &start, .task = task, .result = new_result(task)},
+                                    {.start = &start, .task = task}};
+    for (int k = 0; k < 2; ++k) {
+      assert_int_equal(pthread_create(&answerers[k].thread, NULL, answer_task, &answerers[k]), 0);
+    }
+    for (int k = 0; k < 2; ++k) assert_int_equal(pthread_join(answerers[k].thread, NULL), 0);
+    assert_int_equal(answerers[0].status + answerers[1].status, FLARE_OK + FLARE_INVALID_STATE);
+    assert_true(answerers[0].status != answerers[1].status);
+    flare_reply *reply = wait_reply(request);
+    const int ok = strcmp(flare_shareable_return_code(flare_reply_shareable(reply)), "OK") == 0;
+    assert_int_equal(ok, answerers[0].status == FLARE_OK);
+    submitted += ok;
+    flare_reply_free(reply);
+    flare_result_free(answerers[0].result);
+    flare_task_free(task);
+    flare_request_free(request);
+  }
+  print_message("%d of 200 tasks were answered by the submit\n", submitted);
+  pthread_barrier_destroy(&start);
+}
+
 struct sharer {
   pthread_t thread;
   struct ends *ends;
@@ -679,6 +726,7 @@ int main(void) {
       OVER_BOTH(a_stop_ends_the_waits_of_an_exchanger_at_once),
       URL_OVER_BOTH(a_stop_ends_the_wait_for_an_agent_at_once),
       OVER_BOTH(two_threads_do_not_get_one_task),
+      OVER_BOTH(two_threads_do_not_answer_one_task),
       OVER_BOTH(threads_may_share_an_agent_and_an_exchanger),
       OVER_MEMORY(threads_may_read_one_shareable),
       URL_OVER_IPC(both_ends_may_close_at_once),
