@@ -23,7 +23,7 @@
  *
  *   Status     0 is success, a positive status is an expected outcome (nothing yet, the job ended), a negative
  *              status is a failure. Outputs are written only on FLARE_OK, and a failed call leaves nothing to
- *              clean up except the error. Any function with an `error` may return FLARE_INVALID_ARGUMENT (a
+ *              clean up except the error. Any function that gives a status may say FLARE_INVALID_ARGUMENT (a
  *              required pointer is NULL, text is not UTF-8, a value is out of range), FLARE_OUT_OF_MEMORY,
  *              FLARE_FORKED and FLARE_INTERNAL (a defect of this library); they are not repeated below.
  *   Details    `error` may be NULL. On failure it receives a new flare_error that says what happened, to which
