@@ -23,7 +23,7 @@
  *
  *   Status     0 is success, a positive status is an expected outcome (nothing yet, the job ended), a negative
  *              status is a failure. Outputs are written only on FLARE_OK, and a failed call leaves nothing to
- *              clean up except the error. Any function with an `error` may return FLARE_INVALID_ARGUMENT (a
+ *              clean up except the error. Any function that gives a status may say FLARE_INVALID_ARGUMENT (a
  *              required pointer is NULL, text is not UTF-8, a value is out of range), FLARE_OUT_OF_MEMORY,
  *              FLARE_FORKED and FLARE_INTERNAL (a defect of this library); they are not repeated below.
  *   Details    `error` may be NULL. On failure it receives a new flare_error that says what happened, to which
@@ -114,6 +114,7 @@ FLARE_API const char *flare_status_text(flare_status status) FLARE_NOEXCEPT;
 FLARE_API flare_status flare_error_status(const flare_error *error) FLARE_NOEXCEPT;
 /** What happened and what to do, in English. Never NULL; empty for NULL. */
 FLARE_API const char *flare_error_message(const flare_error *error) FLARE_NOEXCEPT;
+/** Releases it; NULL does nothing. */
 FLARE_API void flare_error_free(flare_error *error) FLARE_NOEXCEPT;
 
 /* ---- Options --------------------------------------------------------------------------------------------- */
@@ -123,6 +124,7 @@ typedef struct flare_options flare_options;
 /** Empty options: the environment (FLARE_AGENT_* in capitals), the profile file and the defaults decide. What
  *  is set here wins over all of them. NULL only when memory is exhausted. */
 FLARE_API flare_options *flare_options_new(void) FLARE_NOEXCEPT;
+/** Releases them, also right after the open: it has copied them. */
 FLARE_API void flare_options_free(flare_options *options) FLARE_NOEXCEPT;
 
 /** Every option is a name and a text value (durations in seconds, sizes in bytes, `none` or `unlimited` where
@@ -224,7 +226,8 @@ FLARE_API flare_status flare_value_find(const flare_value *value, const char *ke
 /*
  * FLARE's Shareable with its DXO: headers, a kind, a body with the tensors, and meta. A shareable belongs to
  * its task, result, request or reply and is never released by itself. A tensor inside nested maps of the body
- * is named by its keys joined with '/'; what is written under a name with '/' is one entry of that name.
+ * is named by its keys joined with '/'. What a result has under such a name is sent inside the same maps; any other name
+ * with '/' is one entry of that name.
  */
 typedef struct flare_shareable flare_shareable;
 
@@ -304,16 +307,19 @@ FLARE_API FLARE_MUST_USE flare_status flare_shareable_set_metric(flare_shareable
 /** NUM_STEPS_CURRENT_ROUND, the weight in averaging; at least 0. */
 FLARE_API FLARE_MUST_USE flare_status flare_shareable_set_steps(flare_shareable *shareable, int64_t steps,
                                                                 flare_error **error) FLARE_NOEXCEPT;
+/** An entry of a section; in FLARE_BODY beside the tensors. FLARE_INVALID_ARGUMENT: an unknown section. */
 FLARE_API FLARE_MUST_USE flare_status flare_shareable_set_int(flare_shareable *shareable, flare_section section,
                                                               const char *name, int64_t value,
                                                               flare_error **error) FLARE_NOEXCEPT;
+/** As flare_shareable_set_int(). */
 FLARE_API FLARE_MUST_USE flare_status flare_shareable_set_double(flare_shareable *shareable, flare_section section,
                                                                  const char *name, double value,
                                                                  flare_error **error) FLARE_NOEXCEPT;
+/** As flare_shareable_set_int(). */
 FLARE_API FLARE_MUST_USE flare_status flare_shareable_set_text(flare_shareable *shareable, flare_section section,
                                                                const char *name, const char *value,
                                                                flare_error **error) FLARE_NOEXCEPT;
-/** A nested value written as JSON. FLARE_INVALID_ARGUMENT says where it does not parse. */
+/** As flare_shareable_set_int(), of a nested value in JSON. FLARE_INVALID_ARGUMENT says where it does not parse. */
 FLARE_API FLARE_MUST_USE flare_status flare_shareable_set_json(flare_shareable *shareable, flare_section section,
                                                                const char *name, const char *json,
                                                                flare_error **error) FLARE_NOEXCEPT;
@@ -345,7 +351,8 @@ FLARE_API int flare_agent_connected_poll_fd(const flare_agent *agent) FLARE_NOEX
 FLARE_API void flare_agent_stop(flare_agent *agent) FLARE_NOEXCEPT;
 
 /** Stops, lets submitted results finish and says goodbye, for at most the option close_timeout, and releases
- *  the agent. Tasks and results taken from it may still be read and released. */
+ *  the agent. Tasks and results taken from it may still be read and released. Metrics that wait are sent first, but not
+ *  waited for while there is no connection: a program that only logs calls flare_agent_wait_connected() before. */
 FLARE_API void flare_agent_close(flare_agent *agent) FLARE_NOEXCEPT;
 
 /** The next task with all its data. One task is in hand at a time: FLARE_INVALID_STATE while the one before was
@@ -438,7 +445,9 @@ FLARE_API FLARE_MUST_USE flare_status flare_agent_next_log_record(flare_agent *a
                                                                   flare_error **error) FLARE_NOEXCEPT;
 /** For flare_agent_next_log_record(); -1 for NULL. */
 FLARE_API int flare_agent_log_poll_fd(const flare_agent *agent) FLARE_NOEXCEPT;
+/** Releases it; the agent may be closed already. */
 FLARE_API void flare_log_record_free(flare_log_record *record) FLARE_NOEXCEPT;
+/** FLARE_LOG_DEBUG for NULL. */
 FLARE_API flare_log_level flare_log_record_level(const flare_log_record *record) FLARE_NOEXCEPT;
 /** One line, in English. Never NULL; empty for NULL. */
 FLARE_API const char *flare_log_record_text(const flare_log_record *record) FLARE_NOEXCEPT;
@@ -456,8 +465,11 @@ enum {
 /** A task released without a result is answered with a failure that says so, or why its result was refused by
  *  flare_result_submit(), so that the job does not hang. Releasing it after submit loses nothing. */
 FLARE_API void flare_task_free(flare_task *task) FLARE_NOEXCEPT;
+/** What is asked for, by the names that the options of the agent give; FLARE_TASK_OTHER for other names. */
 FLARE_API flare_task_kind flare_task_get_kind(const flare_task *task) FLARE_NOEXCEPT;
+/** The id that the peer gave it; the same when it is handed out again. Never NULL. */
 FLARE_API const char *flare_task_id(const flare_task *task) FLARE_NOEXCEPT;
+/** FLARE's name of it, for example "train". Never NULL. */
 FLARE_API const char *flare_task_name(const flare_task *task) FLARE_NOEXCEPT;
 /** 1 for the first time this task is handed out to any trainer, as the peer counts. */
 FLARE_API int64_t flare_task_attempt(const flare_task *task) FLARE_NOEXCEPT;

@@ -169,6 +169,17 @@ class Value {
     const char *out = nullptr;
     return flare_value_get_text(handle_, &out) == FLARE_OK ? std::optional<std::string_view>(out) : std::nullopt;
   }
+  /** Of bytes, of a text whatever is in it, and of what only Python knows. */
+  std::optional<std::string_view> as_bytes() const {
+    const void *data = nullptr;
+    size_t size = 0;
+    if (flare_value_get_bytes(handle_, &data, &size) != FLARE_OK) return std::nullopt;
+    return std::string_view(static_cast<const char *>(data), size);
+  }
+  std::optional<Tensor> as_tensor() const {
+    flare_tensor out = FLARE_TENSOR_INIT;
+    return flare_value_get_tensor(handle_, &out) == FLARE_OK ? std::optional(Tensor(out)) : std::nullopt;
+  }
   size_t count() const noexcept { return flare_value_count(handle_); }
   /** An entry by position, with its key. Throws FLARE_NOT_FOUND beyond the end. */
   std::pair<std::string_view, Value> at(size_t index) const {
@@ -246,6 +257,7 @@ class Shareable {
   std::string_view kind() const noexcept { return flare_shareable_kind(handle_); }
   flare_params_type params_type() const noexcept { return flare_shareable_params_type(handle_); }
   std::string_view return_code() const noexcept { return flare_shareable_return_code(handle_); }
+  std::string_view reason() const noexcept { return flare_shareable_reason(handle_); }
   /** FLARE_HEADERS, FLARE_BODY or FLARE_META. */
   Value section(flare_section section) const { return Value(flare_shareable_section(handle_, section)); }
   const flare_shareable *handle() const noexcept { return handle_; }
@@ -501,6 +513,7 @@ class Agent {
   }
   int log_poll_fd() const noexcept { return flare_agent_log_poll_fd(handle()); }
   int poll_fd() const noexcept { return flare_agent_poll_fd(handle()); }
+  int connected_poll_fd() const noexcept { return flare_agent_connected_poll_fd(handle()); }
   flare_agent *handle() const noexcept { return handle_.get(); }
 
  private:

@@ -46,10 +46,11 @@ FLARE_API int flare_exchanger_connected_poll_fd(const flare_exchanger *exchanger
 /** CONNECTING until an agent is there, and again while one is lost and may come back. */
 FLARE_API flare_state flare_exchanger_state(const flare_exchanger *exchanger) FLARE_NOEXCEPT;
 /** Tells the agent that the job is over (TX-02); it answers its waits with FLARE_ENDED. Results on their way are
- *  still received. Sending tasks afterwards is FLARE_ENDED. */
+ *  still received. Sending tasks afterwards is FLARE_ENDED. FLARE_ENDED, FLARE_ABORTED, FLARE_STOPPED, FLARE_PEER_GONE:
+ *  it was over already. */
 FLARE_API FLARE_MUST_USE flare_status flare_exchanger_end(flare_exchanger *exchanger, const char *reason,
                                                           flare_error **error) FLARE_NOEXCEPT;
-/** Aborts the job: the agent answers its waits with FLARE_ABORTED and `reason`. */
+/** Aborts the job: the agent answers its waits with FLARE_ABORTED and `reason`. Errors as flare_exchanger_end(). */
 FLARE_API FLARE_MUST_USE flare_status flare_exchanger_abort(flare_exchanger *exchanger, const char *reason,
                                                             flare_error **error) FLARE_NOEXCEPT;
 /** Makes every present and later wait return FLARE_STOPPED at once. Callable from any thread. */
@@ -70,13 +71,13 @@ FLARE_API void flare_request_free(flare_request *request) FLARE_NOEXCEPT;
 /** What the task brings, to be filled before the send. NULL for NULL. */
 FLARE_API flare_shareable *flare_request_shareable(flare_request *request) FLARE_NOEXCEPT;
 /** The task id; without a call a new unique one. A task that is sent again after a restart keeps its id, so that
- *  a finished result is not computed twice. */
+ *  a finished result is not computed twice. FLARE_INVALID_STATE: sent already. */
 FLARE_API FLARE_MUST_USE flare_status flare_request_set_id(flare_request *request, const char *task_id,
                                                            flare_error **error) FLARE_NOEXCEPT;
-/** Sets the round headers; -1 leaves one out. */
+/** Sets the round headers; -1 leaves one out. FLARE_INVALID_STATE: sent already. */
 FLARE_API FLARE_MUST_USE flare_status flare_request_set_round(flare_request *request, int64_t current, int64_t total,
                                                               flare_error **error) FLARE_NOEXCEPT;
-/** 1 without a call; a task handed out again has the next number. */
+/** 1 without a call; a task handed out again has the next number. FLARE_INVALID_STATE: sent already. */
 FLARE_API FLARE_MUST_USE flare_status flare_request_set_attempt(flare_request *request, int64_t attempt,
                                                                 flare_error **error) FLARE_NOEXCEPT;
 /** Declares a receiver of the result (AG-10), up to 256 bytes of name. Without a call this exchanger is the only one
@@ -101,6 +102,7 @@ FLARE_API void flare_request_abort(flare_request *request) FLARE_NOEXCEPT;
 
 /* ---- Reply: the result of a task ------------------------------------------------------------------------- */
 
+/** Releases this handle; other handles on the same reply stay good. */
 FLARE_API void flare_reply_free(flare_reply *reply) FLARE_NOEXCEPT;
 /** What the result carries. Read-only, valid until flare_reply_free(). NULL for NULL. Whoever has the only handle of a
  *  result may write to the elements of its tensors in place. */
@@ -127,10 +129,13 @@ FLARE_API FLARE_MUST_USE flare_status flare_exchanger_next_metric(flare_exchange
                                                                   flare_error **error) FLARE_NOEXCEPT;
 /** For flare_exchanger_next_metric(); -1 for NULL. */
 FLARE_API int flare_exchanger_metric_poll_fd(const flare_exchanger *exchanger) FLARE_NOEXCEPT;
+/** Releases it; the exchanger may be closed already. */
 FLARE_API void flare_metric_free(flare_metric *metric) FLARE_NOEXCEPT;
 /** AnalyticsDataType, for example "SCALAR". */
 FLARE_API const char *flare_metric_type(const flare_metric *metric) FLARE_NOEXCEPT;
+/** The name it was logged under. Never NULL. */
 FLARE_API const char *flare_metric_name(const flare_metric *metric) FLARE_NOEXCEPT;
+/** What was logged: a DOUBLE by flare_agent_log_scalar(), else what the JSON said. NULL for NULL. */
 FLARE_API const flare_value *flare_metric_value(const flare_metric *metric) FLARE_NOEXCEPT;
 FLARE_API int64_t flare_metric_step(const flare_metric *metric) FLARE_NOEXCEPT;     /**< or FLARE_NO_STEP */
 FLARE_API const char *flare_metric_path(const flare_metric *metric) FLARE_NOEXCEPT; /**< "" when there is none */

@@ -286,6 +286,7 @@ Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<U
   std::vector<uint64_t> sizes;
   try {  // now: the task is still in hand, and can be answered with something else
     carry_headers(task.data(), &result);
+    nest_tensors(task.data(), &result);
     if (task.kind() == FLARE_TASK_TRAIN && is_model(result)) {
       if (settings_.check_results) check_model(task.data(), result);
       if (settings_.params_transfer_type == "DIFF" && result.kind == kind::kWeights) {

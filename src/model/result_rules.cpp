@@ -1,11 +1,13 @@
 #include "model/result_rules.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <functional>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/failure.h"
@@ -42,6 +44,32 @@ T load(const Bytes &bytes, size_t index) {
   T element;
   std::memcpy(&element, bytes.data + index * sizeof(T), sizeof(T));
   return element;
+}
+
+// ---- Nested maps ---------------------------------------------------------------------------------------------
+
+using Path = std::vector<std::string>;
+using Paths = std::map<std::string, Path, std::less<>>;  // by the keys joined with '/'
+
+void collect_nested(const Map &map, const std::string &prefix, Path *path, Paths *paths) {
+  for (const auto &[key, value] : map) {
+    path->push_back(key);
+    if (const Map *inner = value.map()) {
+      collect_nested(*inner, prefix + key + '/', path, paths);
+    } else if (path->size() > 1 && (value.tensor() != nullptr || value.type() == FLARE_VALUE_BYTES)) {
+      paths->emplace(prefix + key, *path);
+    }
+    path->pop_back();
+  }
+}
+
+// Nothing else than maps made here is on the way.
+void set_at(const Path &path, Value value, Map *map) {
+  for (size_t depth = 0; depth + 1 < path.size(); ++depth) {
+    if (map->find(path[depth]) == nullptr) map->set(path[depth], Map());
+    map = &std::get<Map>(map->find(path[depth])->data());
+  }
+  map->set(path.back(), std::move(value));
 }
 
 // ---- NaN and infinities --------------------------------------------------------------------------------------
@@ -238,6 +266,26 @@ void carry_headers(const Shareable &task, Shareable *result) {
     const Value *asked = task.headers.find(name);
     if (asked != nullptr && result->headers.find(name) == nullptr) result->headers.set(name, *asked);
   }
+}
+
+void nest_tensors(const Shareable &task, Shareable *result) {
+  const auto is_joined = [](const auto &entry) { return entry.first.find('/') != std::string::npos; };
+  if (std::none_of(result->body.begin(), result->body.end(), is_joined)) return;
+  Paths paths;
+  Path path;
+  collect_nested(task.body, "", &path, &paths);
+  Map made;
+  for (auto &[key, value] : result->body) {
+    const auto nested = paths.find(key);
+    const bool is_nested =
+        nested != paths.end() && task.body.find(key) == nullptr && result->body.find(nested->second.front()) == nullptr;
+    if (is_nested) {
+      set_at(nested->second, std::move(value), &made);
+    } else {
+      made.set(key, std::move(value));
+    }
+  }
+  result->body = std::move(made);
 }
 
 bool is_model(const Shareable &result) {

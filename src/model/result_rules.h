@@ -1,5 +1,5 @@
-// What NVFlare expects of a result, whichever way it is sent: the headers it carries back, a trained model that fits
-// the model of its task, and differences where they are asked for. No threads, no I/O.
+// What NVFlare expects of a result, whichever way it is sent: the headers it carries back, tensors where the task has
+// them, a trained model that fits the model of its task, and differences where they are asked for. No threads, no I/O.
 #pragma once
 
 #include "model/shareable.h"
@@ -8,6 +8,10 @@ namespace flare {
 
 // A result says about which round and model it is: what the trainer did not say is taken from the task.
 void carry_headers(const Shareable &task, Shareable *result);
+
+// What the trainer wrote under the joined name of a tensor inside nested maps of the task goes to the same place. Other
+// names stay as they are, and so do all that begin as an entry of the result itself does.
+void nest_tensors(const Shareable &task, Shareable *result);
 
 // A result with return code OK whose kind is one of weights.
 bool is_model(const Shareable &result);

@@ -164,6 +164,9 @@ static void a_request_has_the_id_and_attempt_it_was_given(void **state) {
   assert_ok(flare_request_set_round(request, 3, -1, ERROR)); /* left out again */
   assert_ok(flare_request_send(request, ERROR));
   assert_status(FLARE_INVALID_STATE, flare_request_send(request, ERROR));
+  assert_status(FLARE_INVALID_STATE, flare_request_set_id(request, "another", ERROR));
+  assert_status(FLARE_INVALID_STATE, flare_request_set_attempt(request, 5, ERROR));
+  assert_status(FLARE_INVALID_STATE, flare_request_set_round(request, 4, 7, ERROR));
   flare_task *task = next_task(ends);
   assert_string_equal(flare_task_id(task), "round-3-of-7");
   assert_int_equal(flare_task_attempt(task), 4);
@@ -427,6 +430,7 @@ static void the_end_of_the_job_is_ended(void **state) {
   assert_int_equal(flare_agent_state(ends->agent), FLARE_STATE_ENDED);
   assert_status(FLARE_ENDED, flare_request_send(request, ERROR));
   assert_status(FLARE_ENDED, flare_exchanger_end(ends->exchanger, "again", ERROR));
+  assert_status(FLARE_ENDED, flare_exchanger_abort(ends->exchanger, "too late", ERROR));
   flare_request_free(request);
 }
 

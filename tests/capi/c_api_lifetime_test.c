@@ -180,6 +180,53 @@ static void two_threads_do_not_get_one_task(void **state) {
   flare_request_free(request);
 }
 
+/* Of a result that is submitted and a failure that is told at the same time, one answers the task. */
+struct answerer {
+  pthread_t thread;
+  pthread_barrier_t *start;
+  flare_task *task;
+  flare_result *result; /* NULL: fails the task */
+  flare_status status;
+};
+
+static void *answer_task(void *argument) {
+  struct answerer *me = argument;
+  pthread_barrier_wait(me->start);
+  me->status = me->result ? flare_result_submit(me->result, NULL)
+                          : flare_task_fail(me->task, "EXECUTION_EXCEPTION", "the other thread", NULL);
+  return NULL;
+}
+
+static void two_threads_do_not_answer_one_task(void **state) {
+  struct ends *ends = *state;
+  pthread_barrier_t start;
+  int submitted = 0;
+  assert_int_equal(pthread_barrier_init(&start, NULL, 2), 0);
+  for (int i = 0; i < 200; ++i) {
+    flare_request *request = new_request(ends, "train");
+    assert_ok(flare_request_send(request, ERROR));
+    flare_task *task = next_task(ends);
+    struct answerer answerers[2] = {{.start = &start, .task = task, .result = new_result(task)},
+                                    {.start = &start, .task = task}};
+    for (int k = 0; k < 2; ++k) {
+      assert_int_equal(pthread_create(&answerers[k].thread, NULL, answer_task, &answerers[k]), 0);
+    }
+    for (int k = 0; k < 2; ++k) assert_int_equal(pthread_join(answerers[k].thread, NULL), 0);
+    assert_int_equal(answerers[0].status + answerers[1].status, FLARE_OK + FLARE_INVALID_STATE);
+    assert_true(answerers[0].status != answerers[1].status);
+    flare_reply *reply = wait_reply(request);
+    const int ok = strcmp(flare_shareable_return_code(flare_reply_shareable(reply)), "OK") == 0;
+    assert_int_equal(ok, answerers[0].status == FLARE_OK);
+    submitted += ok;
+    flare_reply_free(reply);
+    flare_result_free(answerers[0].result);
+    flare_task_free(task);
+    flare_request_free(request);
+  }
+  print_message("%d of 200 tasks were answered by the submit\n", submitted);
+  pthread_barrier_destroy(&start);
+}
+
 struct sharer {
   pthread_t thread;
   struct ends *ends;
@@ -284,6 +331,7 @@ static pid_t start_exchanger(struct ends *ends) {
     flare_request *request = NULL;
     flare_options *options = flare_options_new();
     if (flare_options_set(options, "url", ends->url, NULL) == FLARE_OK &&
+        flare_options_set(options, "heartbeat_interval", "0.2", NULL) == FLARE_OK &&
         flare_exchanger_open(options, &exchanger, NULL) == FLARE_OK &&
         flare_request_new(exchanger, "train", &request, NULL) == FLARE_OK &&
         flare_request_send(request, NULL) == FLARE_OK && write(ready[1], "1", 1) == 1) {
@@ -332,6 +380,29 @@ static void close_with_frozen_peer(struct ends *ends, int how) {
 
 static void closing_with_a_frozen_peer_is_bounded(void **state) { close_with_frozen_peer(*state, SIGSTOP); }
 static void closing_with_a_killed_peer_is_bounded(void **state) { close_with_frozen_peer(*state, SIGKILL); }
+
+static void a_peer_that_was_killed_is_gone(void **state) {
+  struct ends *ends = *state;
+  flare_task *task = NULL;
+  flare_options *options = options_for(ends->url);
+  set_option(options, "heartbeat_interval", "0.2");
+  set_option(options, "heartbeat_timeout", "1");
+  const pid_t child = start_exchanger(ends);
+  assert_ok(flare_agent_open(options, &ends->agent, ERROR));
+  flare_options_free(options);
+  flare_task *in_hand = next_task(ends);
+  stop_and_reap(child);
+  const int64_t deadline = now_ms() + SOON;
+  while (!flare_task_is_aborted(in_hand) && now_ms() < deadline) sleep_ms(5);
+  flare_result *result = NULL;
+  assert_ok(flare_result_new(in_hand, &result, ERROR));
+  assert_status(FLARE_PEER_GONE, flare_result_submit(result, ERROR));
+  flare_result_free(result);
+  flare_task_free(in_hand);
+  assert_status(FLARE_PEER_GONE, flare_agent_next_task(ends->agent, SOON, &task, ERROR));
+  assert_status(FLARE_PEER_GONE, flare_agent_wait_connected(ends->agent, SOON, ERROR));
+  assert_int_equal(flare_agent_state(ends->agent), FLARE_STATE_PEER_GONE);
+}
 
 static void stopping_with_a_frozen_peer_frees_borrowed_memory(void **state) {
   struct ends *ends = *state;
@@ -655,12 +726,14 @@ int main(void) {
       OVER_BOTH(a_stop_ends_the_waits_of_an_exchanger_at_once),
       URL_OVER_BOTH(a_stop_ends_the_wait_for_an_agent_at_once),
       OVER_BOTH(two_threads_do_not_get_one_task),
+      OVER_BOTH(two_threads_do_not_answer_one_task),
       OVER_BOTH(threads_may_share_an_agent_and_an_exchanger),
       OVER_MEMORY(threads_may_read_one_shareable),
       URL_OVER_IPC(both_ends_may_close_at_once),
       URL_OVER_BOTH(closing_without_a_peer_is_quick),
       URL_OVER_IPC(closing_with_a_frozen_peer_is_bounded),
       URL_OVER_IPC(closing_with_a_killed_peer_is_bounded),
+      URL_OVER_IPC(a_peer_that_was_killed_is_gone),
       URL_OVER_IPC(stopping_with_a_frozen_peer_frees_borrowed_memory),
       OVER_BOTH(a_forked_child_may_only_release),
       OVER_BOTH(a_forked_child_may_open_its_own),

@@ -201,6 +201,16 @@ class Ends(Case):
             self.assertEqual(trainer.how_it_ended(), "ended with exit status 0")
             self.assertTrue(group_is_empty(trainer.pid))
 
+    def test_a_trainer_that_stays_is_asked_to_end_after_its_grace(self):
+        with Site("stay", stop_grace_period=0.5) as site:
+            site.execute(self.MODEL)
+            trainer = site.trainer
+            begin = time.monotonic()
+            site.end()
+            self.assertGreaterEqual(time.monotonic() - begin, 0.5)
+            self.assertEqual(trainer.how_it_ended(), "ended with exit status 5")
+            self.assertEqual(site.log().splitlines(), ["the job is over", "asked to end"])
+
     def test_a_trainer_that_exits_at_once(self):
         with Site("quit") as site:
             reply = site.execute(self.MODEL)
@@ -297,7 +307,7 @@ class Starts(Case):
 
     def test_arguments_that_cannot_be_honoured(self):
         for words, arguments in {
-            "pytorch": {"params_exchange_format": "pytorch"},
+            "pytorch.* use 'numpy'": {"params_exchange_format": "pytorch"},
             "HALF": {"params_transfer_type": "HALF"},
             "command is empty": {"command": ""},
         }.items():

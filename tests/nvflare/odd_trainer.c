@@ -12,6 +12,7 @@
  *   killed   is killed in the middle of the first task
  *   leave    answers one task and exits with 0
  *   hang     never answers, and ignores SIGTERM; with a child that does so too
+ *   stay     echo, but after the end of the job it goes on until SIGTERM, and exits with 5
  *   stranger never opens an agent, and ignores SIGTERM
  */
 #define _POSIX_C_SOURCE 200809L
@@ -31,6 +32,21 @@ static int is(const char *name) { return strcmp(mode, name) == 0; }
 static void sleep_for_ever(void) {
   (void)signal(SIGTERM, SIG_IGN);
   for (;;) (void)pause();
+}
+
+/* To be called before there are threads, which inherit it. */
+static void hold_back_sigterm(sigset_t *held) {
+  (void)sigemptyset(held);
+  (void)sigaddset(held, SIGTERM);
+  (void)sigprocmask(SIG_BLOCK, held, NULL);
+}
+
+static int stay(const sigset_t *held) {
+  int number = 0;
+  (void)fprintf(stderr, "the job is over\n");
+  (void)sigwait(held, &number);
+  (void)fprintf(stderr, "asked to end\n");
+  return 5;
 }
 
 static void start_child(void) {
@@ -104,7 +120,9 @@ static flare_status answer(flare_agent *agent, flare_task *task, flare_result *r
 int main(int argc, char **argv) {
   flare_agent *agent = NULL;
   flare_error *error = NULL;
+  sigset_t held;
   mode = argc > 1 ? argv[1] : "echo";
+  if (is("stay")) hold_back_sigterm(&held);
   if (is("quit")) {
     (void)fprintf(stderr, "no GPU here\n");
     return 3;
@@ -126,5 +144,6 @@ int main(int argc, char **argv) {
   if (status < 0) (void)fprintf(stderr, "%s\n", flare_error_message(error));
   flare_error_free(error);
   flare_agent_close(agent);
+  if (is("stay") && status == FLARE_ENDED) return stay(&held);
   return status < 0;
 }

@@ -130,6 +130,27 @@ TEST_P(Pair, ATaskGoesThereAndItsResultComesBack) {
   }
 }
 
+TEST_P(Pair, AResultHasItsTensorsWhereTheTaskHasThem) {
+  Map layer;
+  layer.set("w", tensor(3, 1));
+  Shareable content = weights(1, 0);
+  content.body.set("layer", std::move(layer));
+  const auto request = ask(content);
+  ASSERT_EQ(next(), FLARE_OK);
+  Shareable result = weights(1, 0);
+  result.body.set("layer/w", tensor(3, 7));
+  const auto upload = submit(std::move(result));
+  EXPECT_EQ(agent_->wait(*upload, FLARE_DELIVERED, kLong).status, FLARE_OK);
+  MessagePtr reply;
+  ASSERT_EQ(exchanger_->wait(*request, kLong, &reply).status, FLARE_OK);
+  const Value *received = reply->data.body.find("layer");
+  ASSERT_TRUE(received != nullptr && received->map() != nullptr);
+  Shareable inner;
+  inner.body = *received->map();
+  EXPECT_EQ(first_of(inner), 7);
+  EXPECT_EQ(reply->data.body.size(), 2u);
+}
+
 TEST_P(Pair, DescriptorsShowWhatACallWouldSay) {
   EXPECT_FALSE(readable(agent_->task_fd()));
   EXPECT_EQ(agent_->next_task(0, &task_).status, FLARE_TIMEOUT);

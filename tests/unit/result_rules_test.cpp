@@ -90,6 +90,41 @@ TEST(CarryHeaders, WhatTheTaskDoesNotSayIsNotMadeUp) {
 
 // ---- Which results are models --------------------------------------------------------------------------------
 
+Value nested(std::vector<std::pair<std::string, Value>> entries) { return map_of(std::move(entries)); }
+
+// The body of a result after a task with tensors in nested maps; tensors and bytes are shown by their description.
+std::string placed(std::vector<std::pair<std::string, Value>> result) {
+  const Shareable task = model_of({
+      {"w", floats({0})},
+      {"a", nested({{"w", floats({0})}, {"b/c", floats({0})}, {"deep", nested({{"x", copy_bytes("12", 2)}})}})},
+      {"flat", nested({{"too", floats({0})}})},
+      {"flat/too", floats({0})},
+      {"settings", nested({{"rate", 0.5}})},
+  });
+  Shareable made = model_of(std::move(result));
+  nest_tensors(task, &made);
+  return value_to_json(made.body);
+}
+
+TEST(NestTensors, NamesOfTheTaskGoWhereItHasThem) {
+  const Tensor t = floats({1, 2});
+  const std::string text = value_to_json(Value(t));
+  EXPECT_EQ(placed({{"w", t}, {"a/w", t}, {"z", t}, {"a/deep/x", t}, {"a/b/c", t}}),
+            R"({"w":)" + text + R"(,"a":{"w":)" + text + R"(,"deep":{"x":)" + text + R"(},"b/c":)" + text +
+                R"(},"z":)" + text + "}");
+}
+
+TEST(NestTensors, OtherNamesStay) {
+  EXPECT_EQ(placed({{"a/v", 1}, {"flat/too", 2}, {"settings/rate", 3}, {"/", 4}, {"a/", 5}, {"a/deep", 6}}),
+            R"({"a/v":1,"flat/too":2,"settings/rate":3,"/":4,"a/":5,"a/deep":6})");
+  EXPECT_EQ(placed({}), "{}");
+}
+
+TEST(NestTensors, WhatTheResultItselfHasIsNotMixedWith) {
+  EXPECT_EQ(placed({{"a/w", 1}, {"a", nested({{"mine", 2}})}}), R"({"a/w":1,"a":{"mine":2}})");
+  EXPECT_EQ(placed({{"a", 3}, {"a/w", 1}}), R"({"a":3,"a/w":1})");
+}
+
 TEST(IsModel, WeightsWithReturnCodeOk) {
   for (const std::string_view kind : {"WEIGHTS", "WEIGHT_DIFF"}) EXPECT_TRUE(is_model(model_of({}, kind)));
   for (const std::string_view kind : {"", "METRICS", "COLLECTION"}) EXPECT_FALSE(is_model(model_of({}, kind)));

@@ -46,6 +46,18 @@ TEST(TensorsOf, LeavesOutListsAndBytes) {
   EXPECT_TRUE(tensors_of(shareable).empty());
 }
 
+TEST(TensorsOf, NamesThoseOfAnFlModelByItsFields) {
+  Shareable shareable;
+  shareable.kind = "FL_MODEL";
+  shareable.body = map_of({{"params_type", "FULL"},
+                           {"params", map_of({{"w", tensor_of(2)}})},
+                           {"optimizer_params", map_of({{"momentum", tensor_of(3)}})},
+                           {"metrics", map_of({{"loss", 0.5}})}});
+  std::vector<std::string> names;
+  for (const NamedTensor &named : tensors_of(shareable)) names.push_back(named.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"params/w", "optimizer_params/momentum"}));
+}
+
 TEST(MetricOf, LooksInTheBodyOfMetrics) {
   Shareable shareable;
   shareable.kind = "METRICS";

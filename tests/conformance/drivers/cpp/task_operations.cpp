@@ -22,7 +22,7 @@ Json data(Driver &driver, const Json & /*request*/) {
           {"kind", data.kind()},
           {"params_type", kParamsTypes[data.params_type()]},
           {"return_code", data.return_code()},
-          {"reason", flare_shareable_reason(data.handle())},
+          {"reason", data.reason()},
           {"steps", steps ? Json(*steps) : Json(nullptr)}};
 }
 
@@ -49,13 +49,10 @@ Json to_json_map(const flare::Value &map) {
   return entries;
 }
 
-std::string hex(const flare::Value &value) {
-  const void *data = nullptr;
-  size_t size = 0;
-  (void)flare_value_get_bytes(value.handle(), &data, &size);
+std::string hex(std::string_view bytes) {
   std::string digits;
-  for (size_t i = 0; i < size; ++i) {
-    const unsigned byte = static_cast<const unsigned char *>(data)[i];
+  for (const char character : bytes) {
+    const unsigned byte = static_cast<unsigned char>(character);
     digits += "0123456789abcdef"[byte >> 4];
     digits += "0123456789abcdef"[byte & 15];
   }
@@ -68,15 +65,11 @@ Json to_json(const flare::Value &value) {
     case FLARE_VALUE_INT: return *value.as_int();
     case FLARE_VALUE_DOUBLE: return *value.as_double();
     case FLARE_VALUE_TEXT: return *value.as_text();
-    case FLARE_VALUE_BYTES: return {{"$bytes", hex(value)}};
+    case FLARE_VALUE_BYTES: return {{"$bytes", hex(*value.as_bytes())}};
     case FLARE_VALUE_LIST: return to_json_list(value);
     case FLARE_VALUE_MAP: return to_json_map(value);
     case FLARE_VALUE_OPAQUE: return {{"$opaque", *value.as_text()}};
-    case FLARE_VALUE_TENSOR: {
-      flare_tensor tensor = FLARE_TENSOR_INIT;
-      (void)flare_value_get_tensor(value.handle(), &tensor);
-      return {{"$tensor", dtype_name(tensor.dtype)}};
-    }
+    case FLARE_VALUE_TENSOR: return {{"$tensor", dtype_name(value.as_tensor()->dtype())}};
     default: return nullptr;
   }
 }
