@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <random>
 
@@ -335,6 +337,66 @@ TEST_F(Gate, AG_34_ProgressThatCompletesInTheLastGraceIsNotLost) {
   gate_.on_progress(progress(1, TransferState::kCompleted), 103.4);
   gate_.on_time(103.5);
   EXPECT_EQ(actions().back().substr(0, 9), "delivered");
+}
+
+// Every order, at three distances, of an abandon with the end of the send, the last pair's end and the completion: it
+// ends once, when the last grace is over at the latest, and with what was known until then.
+TEST_F(Gate, AG_34_EveryRaceWithAnAbandonIsDecidedByWhatWasKnown) {
+  enum Event { kSent, kLastPair, kCompletion, kAbandon, kEvents };
+  int delivered = 0, failed = 0;
+  const auto race = [&](const std::array<int, kEvents> &order, const std::array<double, kEvents> &at, int missing,
+                        const std::string &status, Abandon why) {
+    const auto place = [&](Event event) { return std::find(order.begin(), order.end(), event) - order.begin(); };
+    const auto time = [&](Event event) { return at[static_cast<size_t>(place(event))]; };
+    const double over = time(kAbandon) + 0.5;
+    const auto came = [&](Event event) { return (missing & 1 << event) == 0 && time(event) < over; };
+    restart(options());
+    gate_.begin();
+    gate_.on_transaction({"tx", {{"ref", {}}}, 0});
+    const auto until = [&](double now) {
+      while (gate_.deadline() && *gate_.deadline() <= now) gate_.on_time(*gate_.deadline());
+    };
+    for (size_t i = 0; i < order.size(); ++i) {
+      until(at[i]);
+      if ((missing & 1 << order[i]) != 0) continue;
+      switch (order[i]) {
+        case kSent: gate_.on_sent(Sent::kAccepted, true, {}, at[i]); break;
+        case kLastPair: gate_.on_progress(progress(1, TransferState::kCompleted), at[i]); break;
+        case kCompletion: gate_.on_completed(status, at[i]); break;
+        default: gate_.on_abandon(why, at[i]);
+      }
+    }
+    until(over);
+    std::vector<bool> ends;
+    for (const auto &action : gate_.take_actions()) {
+      if (const auto *finished = std::get_if<SubmitGate::Finished>(&action)) ends.push_back(finished->success);
+    }
+    ASSERT_EQ(ends.size(), 1u);
+    const bool in_time = came(kLastPair) || (came(kCompletion) && status == "finished");
+    if (ends[0]) EXPECT_TRUE(in_time) << "a false success";
+    // A completion with a failure is believed unless the last pair was there before it was looked at.
+    const bool too_late =
+        status != "finished" && came(kCompletion) && place(kLastPair) > std::max(place(kCompletion), place(kSent));
+    if (came(kSent) && in_time && !too_late) EXPECT_TRUE(ends[0]) << "a result was given up that was there";
+    ++(ends[0] ? delivered : failed);
+  };
+  for (const auto why : {Abandon::kAgentStopped, Abandon::kHandlerStopped, Abandon::kPipeClosed}) {
+    for (const std::string status : {"finished", "timeout"}) {
+      for (const int missing : {0, 1 << kLastPair, 1 << kCompletion, 1 << kLastPair | 1 << kCompletion}) {
+        std::array<int, kEvents> order = {kSent, kLastPair, kCompletion, kAbandon};
+        do {
+          for (int gaps = 0; gaps < 27; ++gaps) {
+            const double first = 0.3 * (gaps % 3), second = 0.3 * (gaps / 3 % 3), third = 0.3 * (gaps / 9);
+            SCOPED_TRACE(testing::PrintToString(order) + " gaps " + std::to_string(gaps) + " missing " +
+                         std::to_string(missing) + " " + status);
+            race(order, {1, 1 + first, 1 + first + second, 1 + first + second + third}, missing, status, why);
+          }
+        } while (std::next_permutation(order.begin(), order.end()));
+      }
+    }
+  }
+  EXPECT_GT(delivered, 1000);
+  EXPECT_GT(failed, 1000);
 }
 
 TEST_F(Gate, AG_42_BadEventsAreCountedAndAreNoNews) {
