@@ -5,6 +5,13 @@ function(add_binding_test language name timeout)
   set_tests_properties(${language}.${name} PROPERTIES LABELS bindings TIMEOUT ${timeout})
 endfunction()
 
+# What becomes of a result when its program ends (tests/process/leavers).
+function(add_leaving_test language suite)
+  add_binding_test(${language} leaving 240 $<TARGET_FILE:process_tests> --gtest_filter=*/${suite}.*)
+  set_tests_properties(${language}.leaving PROPERTIES PASS_REGULAR_EXPRESSION "PASSED  \\] [1-9]"
+    FAIL_REGULAR_EXPRESSION "FAILED")
+endfunction()
+
 # Its trainer of digits and the one in C++ learn together what two in C++ would.
 function(add_digits_test language)
   if(FLARE_BUILD_TOOLS)

@@ -1,20 +1,15 @@
 // "Submitted" means "the bytes are safe": results between real processes, through a network that is slow, stalls and
-// breaks, with receivers that fail, and trainers that leave too early.
+// breaks, with receivers that fail.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <filesystem>
-#include <memory>
 #include <random>
 #include <thread>
 
-#include "fault_proxy.h"
-#include "process_test.h"
-#include "program.h"
+#include "gating.h"
 
 namespace flare_test {
 namespace {
@@ -25,42 +20,8 @@ using Clock = std::chrono::steady_clock;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-constexpr int64_t kMebibyte = 1 << 20;
-std::string floats(int64_t bytes) { return std::to_string(bytes / 4); }
-
-class Gating : public ProcessTest {
+class Gating : public GatingTest {
  protected:
-  void SetUp() override {
-    ProcessTest::SetUp();
-    environment_.insert({{"FLARE_AGENT_CLOSE_TIMEOUT", "5"},
-                         {"FLARE_AGENT_STREAMING_IDLE_TIMEOUT", "5"},
-                         {"FLARE_AGENT_PEER_READ_TIMEOUT", "none"},
-                         {"FLARE_AGENT_LOG_LEVEL", "error"}});
-  }
-  void TearDown() override {
-    proxy_.reset();
-    ProcessTest::TearDown();
-  }
-
-  std::unique_ptr<Program> exchanger(const std::vector<std::string> &arguments, const Environment &more = {}) {
-    Environment environment = with(more);
-    environment["FLARE_AGENT_URL"] = listen_url();
-    auto program = std::make_unique<Program>("process_exchanger", arguments, environment);
-    const std::string url = program->wait_line("zmq+");
-    EXPECT_NE(url, "") << program->output();
-    if (proxy_) {
-      proxy_->retarget(url);
-    } else {
-      proxy_ = std::make_unique<FaultProxy>(url, folder_);
-    }
-    return program;
-  }
-  std::unique_ptr<Program> trainer(const std::vector<std::string> &arguments = {}, const Environment &more = {},
-                                   const std::string &program = "process_trainer") {
-    Environment environment = with(more);
-    environment["FLARE_AGENT_URL"] = proxy_->url();
-    return std::make_unique<Program>(program, arguments, environment);
-  }
   // The first trainer has just died. Waits until what it had sent has passed, and its end after it: before, its name is
   // taken.
   void another_trainer_takes_over(Program *peer) {
@@ -78,8 +39,6 @@ class Gating : public ProcessTest {
     program->write_line("submit");
     ASSERT_NE(peer->wait_line("reply"), "") << peer->output();
   }
-
-  std::unique_ptr<FaultProxy> proxy_;
 };
 
 // A chunk every second for 20 s with an idle timeout of 3 s; over ipc everything three times as fast.
@@ -274,60 +233,6 @@ TEST_P(Gating, ResultsSurviveABadNetwork) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Transports, Gating, testing::Values("ipc", "tcp"),
-                         [](const auto &parameter) { return parameter.param; });
-
-// How a trainer leaves while its result is being fetched. What is said here is what docs/gating.md says.
-class Leaving : public Gating {
- protected:
-  void SetUp() override {
-    Gating::SetUp();
-    environment_["FLARE_AGENT_HEARTBEAT_TIMEOUT"] = "2";
-    peer_ = exchanger({"1", floats(6 * kMebibyte)});
-    proxy_->limit(4 * kMebibyte);
-  }
-  // The exit status of the trainer.
-  int leave(const std::vector<std::string> &arguments) {
-    const auto program = trainer(arguments, {}, "process_leaver");
-    EXPECT_NE(program->wait_line("submitted"), "") << program->output();
-    return program->wait_exit();
-  }
-  void arrives() { EXPECT_EQ(peer_->wait_line("reply"), "reply task-0") << peer_->output(); }
-  void is_lost() { EXPECT_THAT(peer_->wait_line("error task-0"), HasSubstr("the peer is gone")) << peer_->output(); }
-
-  std::unique_ptr<Program> peer_;
-};
-
-TEST_P(Leaving, ACloseLetsTheResultArrive) {
-  EXPECT_EQ(leave({"close"}), 7);
-  arrives();
-}
-
-TEST_P(Leaving, TheHookLetsItArriveWhenMainReturns) {
-  EXPECT_EQ(leave({"return", "hook"}), 7) << "without forcing the status";
-  arrives();
-}
-
-TEST_P(Leaving, TheHookLetsItArriveAfterExit) {
-  EXPECT_EQ(leave({"exit", "hook"}), 7);
-  arrives();
-}
-
-TEST_P(Leaving, WithoutACloseAnExitLosesIt) {
-  EXPECT_EQ(leave({"exit"}), 7);
-  is_lost();
-}
-
-TEST_P(Leaving, AnUncaughtExceptionLosesIt) {
-  EXPECT_EQ(leave({"throw", "hook"}), 128 + SIGABRT);
-  is_lost();
-}
-
-TEST_P(Leaving, ADeadlySignalLosesIt) {
-  EXPECT_EQ(leave({"raise", "hook"}), 128 + SIGTERM);
-  is_lost();
-}
-
-INSTANTIATE_TEST_SUITE_P(Transports, Leaving, testing::Values("ipc", "tcp"),
                          [](const auto &parameter) { return parameter.param; });
 
 }  // namespace
