@@ -373,11 +373,15 @@ TEST_F(Gate, AG_34_EveryRaceWithAnAbandonIsDecidedByWhatWasKnown) {
     }
     ASSERT_EQ(ends.size(), 1u);
     const bool in_time = came(kLastPair) || (came(kCompletion) && status == "finished");
-    if (ends[0]) EXPECT_TRUE(in_time) << "a false success";
+    if (ends[0]) {
+      EXPECT_TRUE(in_time) << "a false success";
+    }
     // A completion with a failure is believed unless the last pair was there before it was looked at.
     const bool too_late =
         status != "finished" && came(kCompletion) && place(kLastPair) > std::max(place(kCompletion), place(kSent));
-    if (came(kSent) && in_time && !too_late) EXPECT_TRUE(ends[0]) << "a result was given up that was there";
+    if (came(kSent) && in_time && !too_late) {
+      EXPECT_TRUE(ends[0]) << "a result was given up that was there";
+    }
     ++(ends[0] ? delivered : failed);
   };
   for (const auto why : {Abandon::kAgentStopped, Abandon::kHandlerStopped, Abandon::kPipeClosed}) {

@@ -12,7 +12,11 @@ extern "C" {
 
 fn submit(agent: &Agent) -> Result<(), Box<dyn Error>> {
     let task = agent.next_task(None)?;
-    let w: Vec<f32> = task.view::<f32>("w")?.iter().map(|value| value + 1.0).collect();
+    let w: Vec<f32> = task
+        .view::<f32>("w")?
+        .iter()
+        .map(|value| value + 1.0)
+        .collect();
     let mut result = task.result()?;
     result.copy("w", &w, &[w.len() as i64])?;
     result.submit().map_err(flare_agent::Error::from)?;
@@ -21,7 +25,9 @@ fn submit(agent: &Agent) -> Result<(), Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let way = std::env::args().nth(1).ok_or("usage: process_leaver_rust WAY")?;
+    let way = std::env::args()
+        .nth(1)
+        .ok_or("usage: process_leaver_rust WAY")?;
     let agent = Agent::from_env()?;
     submit(&agent)?;
     match way.as_str() {
