@@ -21,7 +21,7 @@ close(peer)
 
 foreach(block -> Base.include_string(Main, block, "docs/julia.md"), functions)
 peer = Peer()
-agent = Peers.agent(peer; check_results = "false")
+agent = Peers.agent(peer; check_results = "false", log_file = "none", log_level = "info")
 function with_answer(use)
     request = send(peer, Float32[1, 2])
     task = next_task(agent; timeout = 10)
@@ -39,6 +39,8 @@ Base.invokelatest() do
     steps[] == 3 || error("train_until_aborted")
     Peers.finish(peer)
     classify(try next_task(agent; timeout = 10) catch failure; failure end) == "the job is over" || error("classify")
+    stop(agent)
+    classify(try print_log(agent) catch failure; failure end) != "not of the library" || error("print_log")
 end
 close(agent)
 close(peer)

@@ -20,9 +20,9 @@ module FlareAgent
 using FileWatching
 
 export Agent, FlareError, FlareResult, FlareTask, OpaqueValue, TensorInfo
-export borrow, bytes, cancel, fail, finish, is_aborted, log_json, log_scalar, metric, next_task, progress, put, put_bytes,
-    put_raw, raw_tensor, read_tensor!, result, section, set, set_json, set_kind, set_metric, set_return_code, set_steps,
-    should_exit, steps, stop, submit, tensor, tensors, wait_connected
+export borrow, bytes, cancel, fail, finish, is_aborted, log_json, log_scalar, metric, next_log_record, next_task, progress,
+    put, put_bytes, put_raw, raw_tensor, read_tensor!, receivers, result, section, set, set_json, set_kind, set_metric,
+    set_return_code, set_steps, should_exit, steps, stop, submit, tensor, tensors, wait_connected, wait_progress
 
 include("CAPI.jl")
 include("errors.jl")

@@ -129,3 +129,19 @@ function log_json(agent::Agent, type, name, json; step = nothing, path = nothing
     end
     return
 end
+
+const LOG_LEVELS = (:debug, :info, :warn, :error)
+
+"""
+The next record of the library's own log: its `level` (`:debug`, `:info`, `:warn`, `:error`) and its `text`. With the option
+`log_file` set to `none` records go nowhere else. `:STOPPED`: the agent was stopped and all is read.
+"""
+function next_log_record(agent::Agent; timeout = Inf)
+    record = Ref{Ptr{Cvoid}}(C_NULL)
+    wait_until(agent, CAPI.flare_agent_log_poll_fd, timeout) do pointer, details
+        CAPI.flare_agent_next_log_record(pointer, 0, record, details)
+    end
+    read = (level = LOG_LEVELS[CAPI.flare_log_record_level(record[])], text = text(CAPI.flare_log_record_text(record[])))
+    CAPI.flare_log_record_free(record[])
+    return read
+end

@@ -169,11 +169,36 @@ cancel(result::FlareResult) = CAPI.flare_result_cancel(pointer_of(result))
 
 const UPLOADS = (:WAITING, :ACTIVE, :DELIVERED, :FAILED)
 
+raw_progress(changes) = Ref(CAPI.Progress(sizeof(CAPI.Progress), 0, 0, 0, 0, 0, 0, changes))
+named(p::CAPI.Progress) =
+    (state = UPLOADS[p.state + 1], bytes_total = p.bytes_total, bytes_done = p.bytes_done, items_total = p.items_total,
+     items_done = p.items_done, bytes_per_second = p.bytes_per_second, changes = p.changes)
+
 "How far the upload is: `state` (`:WAITING`, `:ACTIVE`, `:DELIVERED`, `:FAILED`), `bytes_done` of `bytes_total` and so on."
 function progress(result::FlareResult)
-    raw = Ref(CAPI.Progress(sizeof(CAPI.Progress), 0, 0, 0, 0, 0, 0, 0))
+    raw = raw_progress(0)
     check(CAPI.flare_result_progress(pointer_of(result), raw))
-    p = raw[]
-    return (state = UPLOADS[p.state + 1], bytes_total = p.bytes_total, bytes_done = p.bytes_done,
-            items_total = p.items_total, items_done = p.items_done, bytes_per_second = p.bytes_per_second)
+    return named(raw[])
+end
+
+"""
+    wait_progress(result, seen = nothing; timeout = Inf)
+
+Waits until there is more to see than `seen`, the progress before, shows, or the upload is settled; gives the new progress.
+"""
+function wait_progress(result::FlareResult, seen = nothing; timeout = Inf)
+    raw = raw_progress(seen === nothing ? 0 : seen.changes)
+    wait_until(result, CAPI.flare_result_progress_poll_fd, timeout) do pointer, details
+        CAPI.flare_result_wait_progress(pointer, 0, raw, details)
+    end
+    return named(raw[])
+end
+
+"Each receiver's part, as [`progress`](@ref) with its `name`, which is empty when the peer alone is the receiver."
+function receivers(result::FlareResult)
+    all, name, raw = NamedTuple[], Ref{Cstring}(C_NULL), raw_progress(0)
+    while CAPI.flare_result_receiver_at(pointer_of(result), length(all), name, raw) == CAPI.FLARE_OK
+        push!(all, merge((name = text(name[]),), named(raw[])))
+    end
+    return all
 end

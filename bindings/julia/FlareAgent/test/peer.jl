@@ -15,8 +15,7 @@ function check(status)
     status == CAPI.FLARE_OK || error("exchanger: ", unsafe_string(CAPI.flare_status_text(status)))
 end
 
-function Peer()
-    url = "memory://julia-$(NUMBER[] += 1)"
+function Peer(url = "memory://julia-$(NUMBER[] += 1)")
     options, exchanger = CAPI.flare_options_new(), Ref{Ptr{Cvoid}}(C_NULL)
     check(CAPI.flare_options_set(options, "url", url, C_NULL))
     check(CAPI.flare_exchanger_open(options, exchanger, C_NULL))
@@ -47,8 +46,8 @@ function send(peer::Peer, w::Vector{Float32} = Float32[1]; shape = Int64[length(
     return request[]
 end
 
-# What came back, without blocking this thread.
-function reply(request; timeout = 10)
+# What came back, without blocking this thread; `confirm` is a receiver who then has it.
+function reply(request; timeout = 60, confirm = "")
     reply, deadline = Ref{Ptr{Cvoid}}(C_NULL), time() + timeout
     while (status = CAPI.flare_request_wait(request, 0, reply, C_NULL)) == CAPI.FLARE_TIMEOUT && time() < deadline
         sleep(0.002)
@@ -63,6 +62,7 @@ function reply(request; timeout = 10)
     text(pointer) = unsafe_string(pointer)
     all = (return_code = text(CAPI.flare_shareable_return_code(data)), reason = text(CAPI.flare_shareable_reason(data)),
            w = w, shape = shape)
+    confirm == "" || check(CAPI.flare_reply_confirm(reply[], confirm, 1, C_NULL, C_NULL))
     CAPI.flare_reply_free(reply[])
     CAPI.flare_request_free(request)
     return all

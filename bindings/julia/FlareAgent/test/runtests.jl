@@ -131,6 +131,7 @@ end
         sleep(0.01)
         schedule(interrupted, InterruptException(); error = true)
         @test_throws Exception fetch(interrupted)
+        @test !istaskdone(waiting)  # two wait for the same, and one of them was interrupted
         stop(agent)
         @test fetch(waiting) == :STOPPED
         @test collect(agent) == []
@@ -175,8 +176,24 @@ end
     end
 end
 
+@testset "what is forgotten is released" begin
+    pair() do peer, agent
+        request = send(peer)
+        (() -> (result(next_task(agent; timeout = 10)); nothing))()
+        answer = @async reply(request)
+        for _ in 1:1000
+            istaskdone(answer) && break
+            GC.gc()
+            sleep(0.01)
+        end
+        @test fetch(answer).return_code != "OK"
+    end
+end
+
 @testset "an upload shows how far it is" begin
-    pair(check_results = "false") do peer, agent
+    pair(check_results = "false", log_file = "none", log_level = "info") do peer, agent
+        record = next_log_record(agent; timeout = 10)
+        @test record.level == :info && record.text != ""
         request = send(peer; receivers = ["server", "slow"])
         task = next_task(agent; timeout = 10)
         answer = result(task)
@@ -184,14 +201,63 @@ end
         submit(answer)
         wait(answer, :accepted; timeout = 10)
         reply(request)
-        @test progress(answer).bytes_total == 2 * 4 << 20
-        @test status_of(() -> wait(answer; timeout = 0.01)) in (:TIMEOUT, :ABORTED)
+        seen = wait_progress(answer; timeout = 10)
+        while seen.bytes_done < 4 << 20
+            seen = wait_progress(answer, seen; timeout = 10)
+        end
+        @test (seen.state, seen.bytes_total) == (:ACTIVE, 2 * 4 << 20)
+        @test [receiver.name for receiver in receivers(answer)] == ["server", "slow"]
+        @test status_of(() -> wait_progress(answer, seen; timeout = 0.01)) == :TIMEOUT
+        @test status_of(() -> wait(answer; timeout = 0.01)) == :TIMEOUT
         cancel(answer)
         @test status_of(() -> wait(answer; timeout = 10)) == :ABORTED
         @test progress(answer).state == :FAILED
         close(answer)
         close(task)
     end
+end
+
+const INTERRUPTED = joinpath(@__DIR__, "interrupted.jl")
+
+# A trainer of its own that is sent a real SIGINT when it says so; `use` gets it and what it says.
+function interrupt(use, url, mode)
+    command = `$(Base.julia_cmd()) --startup-file=no $INTERRUPTED $mode`
+    trainer = open(setenv(command, merge(copy(ENV), Dict("FLARE_AGENT_URL" => url))))
+    try
+        readline(trainer) == "waiting" || error("the trainer of the test does not wait")
+        sleep(0.3)
+        kill(trainer, Base.SIGINT)
+        use(trainer)
+    finally
+        process_running(trainer) && kill(trainer, Base.SIGKILL)
+    end
+end
+
+@testset "Ctrl-C" begin
+    mktempdir() do folder
+        peer = Peer("zmq+ipc://$folder/s")
+        interrupt(peer.url, "caught") do trainer
+            @test readline(trainer) == "interrupted"
+            @test reply(send(peer, Float32[1, 2])).w == [1, 2]  # its agent is as good as before
+            Peers.finish(peer)
+            @test success(trainer)
+        end
+        close(peer)
+        peer = Peer("zmq+ipc://$folder/s")
+        request = send(peer; receivers = ["server", "slow"])
+        interrupt(peer.url, "not caught") do trainer
+            sleep(0.5)
+            @test process_running(trainer)  # it waits for the receiver of what it has submitted
+            @test length(reply(request; confirm = "slow").w) == 1 << 20
+            wait(trainer)
+            @test trainer.exitcode == 130
+        end
+        close(peer)
+    end
+end
+
+@testset "no name hides one of Julia" begin
+    @test isempty(intersect(names(FlareAgent), union(names(Base), names(Core))))
 end
 
 @testset "another version is refused" begin
