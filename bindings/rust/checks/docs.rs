@@ -28,6 +28,11 @@ fn main() {
     borrow(task.result().unwrap(), &[3.0, 4.0]).unwrap();
     assert_eq!(request.wait().w, [3.0, 4.0]);
 
+    let request = peer.send(&[5.0, 6.0], &[]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    runtime.block_on(answer_next(&agent)).unwrap();
+    assert_eq!(request.wait().w, [5.0, 6.0]);
+
     let (_request, task) = next();
     let mut steps = 0;
     assert!(train_until_aborted(&task, 3, || steps += 1) && steps == 3);
@@ -36,7 +41,7 @@ fn main() {
     peer.end();
     let ended = agent.next_task(Duration::from_secs(10)).unwrap_err();
     assert_eq!(classify(&ended), "the job is over");
-    agent.stop();
+    assert_eq!(with_its_log(&agent, || 7), 7);
     print_log(&agent);
     leave(3);
 }

@@ -25,12 +25,18 @@ fn link_shared(folder: &Path) {
 }
 
 fn ask_pkg_config() -> PathBuf {
-    let output = Command::new("pkg-config").args(["--variable=libdir", "flare_agent >= 0.1"]).output();
+    // While the major version is 0 a new minor version may change the interface.
+    let known =
+        |version| Command::new("pkg-config").args(["--exists", version]).status().map_or(false, |s| s.success());
+    let output = Command::new("pkg-config").args(["--variable=libdir", "flare_agent"]).output();
     match output {
-        Ok(output) if output.status.success() => PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()),
+        Ok(output) if known("flare_agent >= 0.1") && known("flare_agent < 0.2") => {
+            PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+        }
         _ => panic!(
-            "libflare_agent 0.1 was not found: pkg-config knows no flare_agent. Install it, or say where its .pc file \
-             is (PKG_CONFIG_PATH) or where the library is (FLARE_AGENT_LIB_DIR), or use the feature `bundled`"
+            "libflare_agent 0.1 was not found: pkg-config knows {}. Install it, or say where its .pc file is \
+             (PKG_CONFIG_PATH) or where the library is (FLARE_AGENT_LIB_DIR), or use the feature `bundled`",
+            if known("flare_agent") { "another version of flare_agent" } else { "no flare_agent" }
         ),
     }
 }

@@ -140,6 +140,15 @@ impl Agent {
         Ok(LogRecord::take(record))
     }
 
+    /// Hands the library's own log to the crate `log`, which `tracing` can listen to, until the agent is stopped: for a
+    /// thread of its own. The target is "flare_agent". With the option `log_file` set to `none` records go nowhere else.
+    #[cfg(feature = "log")]
+    pub fn forward_log(&self) {
+        while let Ok(record) = self.next_log_record(None) {
+            ::log::log!(target: "flare_agent", record.level.into(), "{}", record.text);
+        }
+    }
+
     /// For event loops: readable exactly while [`Agent::next_task`] would not say [`Status::Timeout`]. Only poll it.
     pub fn poll_fd(&self) -> RawFd {
         unsafe { sys::flare_agent_poll_fd(self.handle) }

@@ -24,9 +24,13 @@
 //! * **A timeout** is an `Option<Duration>`, or a `Duration` alone; `None` waits for as long as it takes.
 //! * **Threads.** [`Agent`], [`Task`] and [`Upload`] are `Send` and `Sync`: share an agent in an `Arc`, or borrow it in
 //!   `std::thread::scope`. A [`TaskResult`] is `Send`. To end all waits call [`Agent::stop`] in any thread.
+//! * **Features.** `tokio`: waits that are futures, `next_task_async` and the like. `log`: `Agent::forward_log`. `bundled`:
+//!   the library is built from its sources. None is on by default, and nothing else is needed then.
 mod agent;
 mod call;
 mod error;
+#[cfg(feature = "tokio")]
+mod futures;
 mod log;
 mod options;
 mod progress;

@@ -9,6 +9,18 @@ pub enum LogLevel {
     Error,
 }
 
+#[cfg(feature = "log")]
+impl From<LogLevel> for ::log::Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Debug => ::log::Level::Debug,
+            LogLevel::Info => ::log::Level::Info,
+            LogLevel::Warn => ::log::Level::Warn,
+            LogLevel::Error => ::log::Level::Error,
+        }
+    }
+}
+
 /// A record of the library's own log.
 #[derive(Clone, Debug)]
 pub struct LogRecord {

@@ -26,21 +26,21 @@ impl Drop for Handle {
 /// The answer to a task, to be filled and submitted. Dropped before that, the task may make another.
 ///
 /// It cannot be submitted twice:
-/// ```compile_fail
+/// ```compile_fail,E0382
 /// fn twice(result: flare_agent::TaskResult<'_>) {
 ///     result.finish().unwrap();
 ///     result.finish().unwrap();
 /// }
 /// ```
 /// nor outlive its task before it is submitted:
-/// ```compile_fail
+/// ```compile_fail,E0515
 /// fn outlive(agent: &flare_agent::Agent) -> flare_agent::TaskResult<'_> {
 ///     let task = agent.next_task(None).unwrap();
 ///     task.result().unwrap()
 /// }
 /// ```
 /// nor be filled by two threads at once:
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// fn shared(result: &flare_agent::TaskResult<'_>) {
 ///     std::thread::scope(|scope| { scope.spawn(|| drop(result)); });
 /// }
@@ -290,6 +290,11 @@ impl Upload {
     /// [`Status::Timeout`](crate::Status). Only poll it.
     pub fn poll_fd(&self, level: Level) -> RawFd {
         unsafe { sys::flare_result_poll_fd(self.handle.raw, level.raw()) }
+    }
+
+    /// The same for [`Upload::wait_progress`], once the last news were fetched by it.
+    pub fn progress_poll_fd(&self) -> RawFd {
+        unsafe { sys::flare_result_progress_poll_fd(self.handle.raw) }
     }
 }
 

@@ -24,6 +24,13 @@ pub enum ParamsType {
 
 /// What the peer wants to be done, with the data for it. A task that is dropped without a submitted result is answered
 /// with a failure.
+///
+/// What it gives without a copy does not outlive it:
+/// ```compile_fail,E0515
+/// fn outlive(task: flare_agent::Task) -> &'static [f32] {
+///     task.view("w").unwrap()
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Task {
     handle: *mut sys::flare_task,
