@@ -73,6 +73,18 @@ using Handle = std::unique_ptr<T, Release<Free>>;
   throw Error(status, error != nullptr ? flare_error_message(error) : flare_status_text(status));
 }
 
+inline std::string version_text(uint32_t version) {
+  return std::to_string(version >> 16) + "." + std::to_string(version >> 8 & 255) + "." + std::to_string(version & 255);
+}
+
+/* While the major version is 0 a new minor version may change the interface. */
+inline void check_version(uint32_t library, uint32_t header) {
+  if (library >> 8 == header >> 8) return;
+  throw Error(FLARE_INVALID_STATE, "the library libflare_agent found at run time is version " + version_text(library) +
+                                       ", but this program was compiled for " + version_text(header) +
+                                       ": run it with the library of that version, or compile it again");
+}
+
 }  // namespace detail
 
 /** Calls a C function whose last parameter is the error, which is left out here. True for FLARE_OK, false for the
@@ -454,9 +466,11 @@ struct LogRecord {
 
 class Agent {
  public:
-  /** Without options the environment decides (FLARE_AGENT_*). Does not wait for the peer. */
+  /** Without options the environment decides (FLARE_AGENT_*). Does not wait for the peer. FLARE_INVALID_STATE: the
+   *  library that was found is of another version than this header. */
   Agent() : Agent(Options()) {}
   explicit Agent(const Options &options) {
+    detail::check_version(flare_version(), FLARE_VERSION);
     flare_agent *agent = nullptr;
     call(flare_agent_open, options.handle(), &agent);
     handle_.reset(agent);

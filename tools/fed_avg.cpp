@@ -43,7 +43,8 @@ std::string describe(const Order &order) {
   return order.task_name + " of round " + std::to_string(order.round + 1) + " of " + std::to_string(order.total_rounds);
 }
 
-std::vector<Score> fed_avg(Sites &sites, int64_t rounds, const std::function<void(const Score &)> &on_score) {
+std::vector<Score> fed_avg(Sites &sites, int64_t rounds, const std::function<void(const Score &)> &on_score,
+                           Model *learned) {
   std::vector<Score> scores;
   double seconds = 0;
   const auto keep_score = [&](int64_t round, const std::vector<Answer> &answers) {
@@ -62,6 +63,7 @@ std::vector<Score> fed_avg(Sites &sites, int64_t rounds, const std::function<voi
     seconds = std::chrono::duration<double>(Clock::now() - start).count();
   }
   keep_score(rounds, sites.ask_all({"validate", &model, rounds, rounds}));
+  if (learned != nullptr) *learned = std::move(model);
   return scores;
 }
 

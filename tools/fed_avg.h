@@ -50,7 +50,8 @@ struct Score {
 };
 
 // A score for the initial model and one for each round, handed to `on_score` as soon as it is known: sites measure a
-// model when they receive it, so that is a round later.
-std::vector<Score> fed_avg(Sites &sites, int64_t rounds, const std::function<void(const Score &)> &on_score);
+// model when they receive it, so that is a round later. The last model goes to `learned`, if that is given.
+std::vector<Score> fed_avg(Sites &sites, int64_t rounds, const std::function<void(const Score &)> &on_score,
+                           Model *learned = nullptr);
 
 }  // namespace flare_tool

@@ -32,6 +32,7 @@ void add_simulate(CLI::App &app, SimulateOptions *options, int64_t *task_timeout
   command->add_flag("--baselines,!--no-baselines", options->baselines, "Also train each site alone (the default)");
   command->add_option("--svg", options->svg, "Draw the curves")->type_name("FILE");
   command->add_option("--json", options->json, "Write all numbers")->type_name("FILE");
+  command->add_option("--model", options->model, "Write what was learned together")->type_name("FILE");
   command->add_option("--log-dir", options->log_dir, "Keep what the trainers print")->type_name("DIR");
   command->add_option("--task-timeout", *task_timeout, "Longest wait for an answer")
       ->type_name("SECONDS")

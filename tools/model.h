@@ -20,5 +20,7 @@ using Model = std::vector<ModelTensor>;
 
 Model copy_model(const flare::Shareable &from);
 void write_model(const Model &model, flare_shareable *to);
+// A line `name index value` for each element. Throws when they are not float32 or float64.
+std::string model_text(const Model &model);
 
 }  // namespace flare_tool

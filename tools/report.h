@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fed_avg.h"
+#include "model.h"
 #include "site.h"
 
 namespace flare_tool {
@@ -24,6 +25,7 @@ struct Report {
   Curve together;
   std::vector<Curve> alone;  // one for each site, or none
   std::vector<Log> logged;   // by the trainers, together
+  Model model;               // what they learned together
 };
 
 }  // namespace flare_tool

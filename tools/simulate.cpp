@@ -61,7 +61,7 @@ class Simulation {
     const auto show = [&](const Score &score) {
       if (score.round > 0) say(score_line(score, options_.rounds));
     };
-    report->together = {"together", fed_avg(federation, options_.rounds, show)};
+    report->together = {"together", fed_avg(federation, options_.rounds, show, &report->model)};
     federation.finish();
     for (const auto &site : federation.sites()) report->logged.push_back({site->name(), site->logged()});
   }
@@ -99,6 +99,10 @@ void simulate(const SimulateOptions &options) {
   if (!options.svg.empty()) {
     write_file(options.svg, svg(report, "Accuracy by round, each site alone and all together"));
     say("curves: " + options.svg);
+  }
+  if (!options.model.empty()) {
+    write_file(options.model, model_text(report.model));
+    say("model: " + options.model);
   }
   say(final_line(report));
 }

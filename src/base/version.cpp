@@ -20,6 +20,8 @@ std::string library_version() {
          std::to_string(FLARE_VERSION_PATCH);
 }
 
+uint32_t library_number() { return FLARE_MAKE_VERSION(FLARE_VERSION_MAJOR, FLARE_LIBRARY_MINOR, FLARE_VERSION_PATCH); }
+
 WireVersions wire_versions() { return {FLARE_WIRE_OLDEST, FLARE_WIRE_NEWEST}; }
 
 }  // namespace flare

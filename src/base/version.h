@@ -12,6 +12,7 @@ struct WireVersions {
 };
 
 std::string library_version();  // for people: "0.1.0"
+uint32_t library_number();      // as FLARE_VERSION
 WireVersions wire_versions();
 
 }  // namespace flare

@@ -1,8 +1,9 @@
+#include "base/version.h"
 #include "capi/handles.h"
 
 flare_error flare::out_of_memory{FLARE_OUT_OF_MEMORY, "out of memory"};
 
-uint32_t flare_version(void) noexcept { return FLARE_VERSION; }
+uint32_t flare_version(void) noexcept { return flare::library_number(); }
 
 const char *flare_status_text(flare_status status) noexcept {
   switch (status) {

@@ -62,6 +62,16 @@ TEST(FedAvg, ScoresTheInitialModelAndEachRoundByTheModelReceivedNext) {
   EXPECT_EQ(scores[2].sites[1].accuracy, 4.5);
 }
 
+TEST(FedAvg, GivesTheLastModelAway) {
+  FakeSites sites;
+  Model learned;
+  fed_avg(sites, 2, ignore, &learned);
+  EXPECT_EQ(value(learned), 4);
+  EXPECT_EQ(flare_tool::model_text(learned), "w 0 4\n");
+  learned[0].dtype = FLARE_INT64;
+  EXPECT_THROW(flare_tool::model_text(learned), std::runtime_error);
+}
+
 TEST(FedAvg, NeedsAModelToStartFrom) {
   FakeSites sites;
   sites.initial_.clear();
