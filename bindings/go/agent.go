@@ -72,7 +72,7 @@ func (a *Agent) NextTask(ctx context.Context) (*Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newTask(task), nil
+	return newTask(a, task), nil
 }
 
 // Tasks is all tasks from now on. The loop ends when the job ends or the agent is stopped; what else ends it comes as

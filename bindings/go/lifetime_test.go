@@ -2,6 +2,7 @@ package flare
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math"
 	"os"
@@ -183,6 +184,35 @@ func TestWhatIsForgottenIsReleased(t *testing.T) {
 		}
 	}
 	t.Fatal("a forgotten task was never answered")
+}
+
+func TestATaskKeepsItsAgent(t *testing.T) {
+	peer, err := exchanger.Open("url", fmt.Sprintf("memory://go-%d", names.Add(1)), "close_timeout", "1")
+	ok(t, err)
+	t.Cleanup(peer.Close)
+	request, err := peer.Send(exchanger.Task{Name: "train"})
+	ok(t, err)
+	task, err := func() (*Task, error) { // nothing but the task knows the agent when this returns
+		agent, err := Open(context.Background(), With("url", peer.URL()))
+		ok(t, err)
+		return agent.NextTask(soon(t))
+	}()
+	ok(t, err)
+	for range 10 {
+		runtime.GC()
+		time.Sleep(10 * time.Millisecond)
+	}
+	result, err := task.NewResult()
+	ok(t, err)
+	ok(t, task.Close())
+	ok(t, result.Submit())
+	for range 10 {
+		runtime.GC()
+		time.Sleep(10 * time.Millisecond)
+	}
+	ok(t, result.Wait(soon(t), Delivered))
+	_, err = request.Wait()
+	ok(t, err)
 }
 
 func residentKiB(t *testing.T) int {

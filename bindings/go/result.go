@@ -31,6 +31,7 @@ import (
 
 // Result is the answer to a task. Fill it in one goroutine at a time; submitted, any number may wait for it.
 type Result struct {
+	agent     *Agent // see Task
 	handle    *handle[*C.flare_result]
 	pinner    *runtime.Pinner // of what C reads until the result is released
 	submitted atomic.Bool
@@ -46,7 +47,7 @@ func (t *Task) NewResult() (*Result, error) {
 		return nil, err
 	}
 	pinner := new(runtime.Pinner)
-	made := &Result{pinner: pinner, handle: newHandle(result, func(p *C.flare_result) {
+	made := &Result{agent: t.agent, pinner: pinner, handle: newHandle(result, func(p *C.flare_result) {
 		C.flare_result_free(p)
 		pinner.Unpin()
 	})}

@@ -42,13 +42,14 @@ type Task struct {
 	ParamsType         ParamsType
 	ReturnCode, Reason string // "OK" and empty, unless whoever made the data says that it failed
 
+	agent   *Agent // the collector would stop one that nobody refers to
 	handle  *handle[*C.flare_task]
 	result  atomic.Pointer[Result]
 	watch   sync.Once
 	context context.Context
 }
 
-func newTask(p *C.flare_task) *Task {
+func newTask(agent *Agent, p *C.flare_task) *Task {
 	data := C.flare_task_shareable(p)
 	return &Task{
 		ID: C.GoString(C.flare_task_id(p)), Name: C.GoString(C.flare_task_name(p)),
@@ -59,6 +60,7 @@ func newTask(p *C.flare_task) *Task {
 		ParamsType: ParamsType(C.flare_shareable_params_type(data)),
 		ReturnCode: C.GoString(C.flare_shareable_return_code(data)),
 		Reason:     C.GoString(C.flare_shareable_reason(data)),
+		agent:      agent,
 		handle:     newHandle(p, func(p *C.flare_task) { C.flare_task_free(p) }),
 	}
 }
