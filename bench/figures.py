@@ -69,6 +69,9 @@ def notes(case):
     if case.kind == "model":
         used = [case.counter(f"{end}_cpu_s") for end in ("here", "other")]
         parts.append("cpu " + " + ".join(f"{each:.2f}" for each in used if each is not None) + " s")
+    if case.kind == "nvflare":
+        say("start_ms", "connected after {:.0f} ms")
+        say("trainer_peak_mib", "at most {:.0f} MiB resident")
     say("rss_mib", "{:.1f} MiB resident")
     return ", ".join(parts)
 

@@ -2,12 +2,13 @@
 
 Three processes, as deployed: this one starts a relay (the client's parent process) and an agent, and is the job process
 itself. Prints the seconds of each round, and of its way to the agent and back, as JSON. --fast takes the polls away;
---shim runs npz_shim.py as the agent.
+--shim runs npz_shim.py as the agent, and says what it used.
 """
 import argparse
 import json
 import logging
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -103,7 +104,7 @@ def site(url, fast, arrays, rounds, taken):
         if number > 0:  # the first one warms up
             there.append(arrived - begun)
             whole.append(ended - begun)
-    print(json.dumps({"there_s": there, "round_s": whole}))
+    return {"there_s": there, "round_s": whole}
 
 
 def main():
@@ -112,6 +113,7 @@ def main():
     parser.add_argument("--url")
     parser.add_argument("--fast", action="store_true", help="polls of a millisecond")
     parser.add_argument("--shim", action="store_true", help="the agent is npz_shim.py")
+    parser.add_argument("--program", default="", help="of the shim")
     parser.add_argument("--mib", type=int, default=0, help="of the model; 0: one number")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
@@ -129,20 +131,25 @@ def main():
     here = [sys.executable, __file__, "--url", url, *(["--fast"] if arguments.fast else []), "--role"]
     others = []
     folder = tempfile.TemporaryDirectory()
-    shim = [sys.executable, Path(__file__).with_name("npz_shim.py"), client_config(folder.name, url)]
+    shim = [sys.executable, Path(__file__).with_name("npz_shim.py"), client_config(folder.name, url), *shlex.split(arguments.program)]
     try:
         for command in ([*here, "relay"], shim if arguments.shim else [*here, "agent"]):
+            started = time.perf_counter()
             others.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                            stderr=subprocess.DEVNULL,
                                            env={**os.environ, "CLIENT_API_TYPE": "EX_PROCESS_API"}))
             if others[-1].stdout.readline() != "ready\n":
                 raise RuntimeError(f"no word of {command}")
+        start_ms = (time.perf_counter() - started) * 1e3
         if arguments.mib:
             count = 100
             arrays = {f"w{i}": np.ones((arguments.mib << 20) // 4 // count, dtype=np.float32) for i in range(count)}
         else:
             arrays = {"w": np.ones(1, dtype=np.float32)}
-        site(url, arguments.fast, arrays, arguments.rounds, others[1].stdout)
+        figures = site(url, arguments.fast, arrays, arguments.rounds, others[1].stdout)
+        others[1].kill()
+        peak_mib = os.wait4(others[1].pid, 0)[2].ru_maxrss / 1024
+        print(json.dumps({**figures, "start_ms": start_ms, "peak_mib": peak_mib}))
     finally:
         for other in others:
             other.kill()

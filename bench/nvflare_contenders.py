@@ -1,14 +1,20 @@
 """NVFlare's own ways as contenders: its Python agent over a CellPipe, and a shim around a program. Both ways of a model
-are compared with both of ours."""
+are compared with both of ours, and the shim with flare-agent exec."""
 import json
+import os
+import shlex
+import signal
 import statistics
 import subprocess
+import tempfile
+import time
 from pathlib import Path
 
 from figures import Case, Skipped
 
 HERE = Path(__file__).resolve().parent
 VERSION = "2.8.3"
+SHIM = "npz files and a program, client API"
 
 
 def python_of(build):
@@ -31,7 +37,9 @@ def script(build, name, *arguments):
 def cell_pipe(build, mib, rounds, *how):
     def once():
         figures = script(build, "nvflare_cellpipe.py", "--mib", mib, "--rounds", rounds, *how)
-        return statistics.median(figures["round_s"]), {"there_s": statistics.median(figures["there_s"])}
+        return statistics.median(figures["round_s"]), {"there_s": statistics.median(figures["there_s"]),
+                                                       "start_ms": figures["start_ms"],
+                                                       "trainer_peak_mib": figures["peak_mib"]}
 
     return once
 
@@ -54,6 +62,63 @@ def ours(bench, mib):
     return once
 
 
+def program_behind_exec(bench, build, mib, rounds, *command):
+    """A program that copies the file, as the shim's does."""
+
+    def once():
+        words = shlex.join(map(str, [build / "bin" / "flare-agent", "exec", *command]))
+        figures = bench.run("language", "--command", words, "--mib", mib, "--warm-up", 1, "--rounds", rounds)["here"]
+        return statistics.median(figures["us"]) / 1e6, {"start_ms": figures["start_ms"][0],
+                                                        "trainer_peak_mib": figures["peak_mib"][0]}
+
+    return once
+
+
+def left_by_kill(command):
+    """How many processes of a program go on when what called it is killed: `command` makes the call from the program."""
+
+    def once():
+        with tempfile.TemporaryDirectory() as folder:
+            begun = Path(folder) / "begun"
+            program = f"echo $$ > {begun}.new; sleep 60 & echo $! >> {begun}.new; mv {begun}.new {begun}; wait"
+            run = subprocess.Popen([str(word) for word in command(f"sh -c '{program}'")], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, start_new_session=True)
+            try:
+                end = time.monotonic() + 60
+                while not begun.exists():
+                    if run.poll() is not None or time.monotonic() > end:
+                        raise Skipped("the program was not called")
+                    time.sleep(0.05)
+                pids = [int(line) for line in begun.read_text().split()]
+                os.kill(parent_of(pids[0]), signal.SIGKILL)
+                time.sleep(3)
+                left = [pid for pid in pids if is_alive(pid)]
+                for pid in left:
+                    os.kill(pid, signal.SIGKILL)
+            finally:
+                os.killpg(run.pid, signal.SIGKILL)
+                run.wait()
+        return len(left), {}
+
+    return once
+
+
+def stat_of(pid):
+    """State and parent."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[:2]
+
+
+def parent_of(pid):
+    return int(stat_of(pid)[1])
+
+
+def is_alive(pid):
+    try:
+        return stat_of(pid)[0] != "Z"
+    except OSError:
+        return False
+
+
 def cases(bench, build, quick):
     found = []
     for mib in (0,) if quick else (0, 256):
@@ -66,5 +131,17 @@ def cases(bench, build, quick):
         rounds = 2 if quick or mib else 10
         add("FlareAgent, CellPipe, as shipped", cell_pipe(build, mib, rounds))
         add("FlareAgent, CellPipe, polls of 1 ms", cell_pipe(build, mib, rounds, "--fast"))
-        add("npz files and a program, client API", cell_pipe(build, mib, rounds, "--shim"))
+        add(SHIM, cell_pipe(build, mib, rounds, "--shim"))
+        rounds = 2 if quick else 5 if mib else 50
+        add("flare-agent exec, a process each", program_behind_exec(bench, build, mib, rounds, "--", "cp", "{task}",
+                                                                     "{result}"), to=SHIM)
+        add("flare-agent exec --resident", program_behind_exec(bench, build, mib, rounds, "--resident", "--",
+                                                               bench.program, "copier"), to=SHIM)
+    group = "processes of a program that go on when what called it is killed"
+    shim = [HERE / "nvflare_cellpipe.py", "--rounds", 1, "--shim", "--program"]
+    calls = {SHIM: lambda program: [python_of(build), *shim, program],
+             "flare-agent exec": lambda program: [bench.program, "language", "--rounds", 1, "--warm-up", 0, "--command",
+                                                  f"{build / 'bin' / 'flare-agent'} exec -- {program}"]}
+    for name, command in calls.items():
+        found.append(Case("nvflare", group, name, "left", left_by_kill(command), repetitions=1))
     return found

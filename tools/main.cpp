@@ -6,6 +6,7 @@
 #include <exception>
 #include <string>
 
+#include "exec/exec.h"
 #include "interrupts.h"
 #include "option_page.h"
 #include "simulate.h"
@@ -44,6 +45,24 @@ void add_simulate(CLI::App &app, SimulateOptions *options, int64_t *task_timeout
   });
 }
 
+void add_exec(CLI::App &app, flare_tool::ExecOptions *options, double *grace) {
+  CLI::App *const command = app.add_subcommand("exec", "Serve a job by a program that knows only files");
+  command->add_option("COMMAND", options->command, "The program and its arguments, after --")->required();
+  command->add_option("--format", options->format, "Of the tasks' files; those of results may have either")
+      ->check(CLI::IsMember({"npz", "safetensors"}))
+      ->capture_default_str();
+  command->add_flag("--resident", options->resident, "One process for all tasks, which answers them line by line");
+  command->add_option("--dir", options->folder, "Where the files go: $TMPDIR, else /tmp")->type_name("DIR");
+  command->add_option("--grace", *grace, "How long the program has to end, before SIGTERM and before SIGKILL")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
+  command->callback([options, grace] {
+    options->grace = std::chrono::milliseconds(static_cast<int64_t>(*grace * 1000));
+    flare_tool::exec(*options);
+  });
+}
+
 std::string version() {
   const uint32_t library = flare_version();
   return "flare-agent " + std::to_string(FLARE_VERSION_MAJOR) + "." + std::to_string(FLARE_VERSION_MINOR) + "." +
@@ -58,6 +77,9 @@ int run(int argc, char **argv) {
   SimulateOptions simulate;
   int64_t task_timeout = simulate.task_timeout.count();
   add_simulate(app, &simulate, &task_timeout);
+  flare_tool::ExecOptions exec;
+  double grace = std::chrono::duration<double>(exec.grace).count();
+  add_exec(app, &exec, &grace);
   app.add_subcommand("options", "Print the table of options as Markdown")->callback([] {
     std::fputs(flare_tool::option_page().c_str(), stdout);
   });

@@ -7,17 +7,25 @@
 
 namespace flare_tool {
 
+namespace {
+
+// With mode 0700; "" when it cannot be made.
+std::string make_in(const std::filesystem::path &parent) {
+  std::string name = parent / "flare-agent-XXXXXX";
+  return ::mkdtemp(name.data()) != nullptr ? name : "";
+}
+
+}  // namespace
+
 PrivateDirectory::PrivateDirectory() {
-  const char *runtime = std::getenv("XDG_RUNTIME_DIR");
-  for (const char *parent : {runtime, "/tmp"}) {
-    if (parent == nullptr) continue;
-    std::string name = std::string(parent) + "/flare-agent-XXXXXX";
-    if (::mkdtemp(name.data()) != nullptr) {  // with mode 0700
-      path_ = name;
-      return;
-    }
-  }
-  throw std::system_error(errno, std::generic_category(), "cannot make a directory in /tmp");
+  if (const char *runtime = std::getenv("XDG_RUNTIME_DIR")) path_ = make_in(runtime);
+  if (path_.empty()) path_ = make_in("/tmp");
+  if (path_.empty()) throw std::system_error(errno, std::generic_category(), "cannot make a directory in /tmp");
+}
+
+PrivateDirectory::PrivateDirectory(const std::filesystem::path &parent) : path_(make_in(parent)) {
+  if (path_.empty())
+    throw std::system_error(errno, std::generic_category(), "cannot make a directory in " + parent.string());
 }
 
 PrivateDirectory::~PrivateDirectory() {

@@ -9,6 +9,7 @@ class PrivateDirectory {
  public:
   // In $XDG_RUNTIME_DIR, else in /tmp.
   PrivateDirectory();
+  explicit PrivateDirectory(const std::filesystem::path &parent);
   ~PrivateDirectory();
   PrivateDirectory(const PrivateDirectory &) = delete;
   PrivateDirectory &operator=(const PrivateDirectory &) = delete;

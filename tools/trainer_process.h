@@ -1,16 +1,16 @@
-// A trainer's process: started in a process group of its own, watched, and surely ended.
+// A trainer's process: its command in the shell's quoting, its output in a log.
 #pragma once
-
-#include <sys/types.h>
 
 #include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "child_process.h"
+
 namespace flare_tool {
 
-class TrainerProcess {
+class TrainerProcess : public ChildProcess {
  public:
   struct Start {
     std::string command;                             // in the shell's quoting, may have arguments
@@ -21,27 +21,14 @@ class TrainerProcess {
 
   // Throws std::system_error. A command that does not exist shows as an end with status 127.
   explicit TrainerProcess(const Start &start);
-  // Kills what still runs.
-  ~TrainerProcess();
-  TrainerProcess(const TrainerProcess &) = delete;
-  TrainerProcess &operator=(const TrainerProcess &) = delete;
 
-  // Looks whether it has ended; what it left in its group is killed then.
-  bool has_ended();
-  // Once it has ended.
-  bool has_succeeded() const { return exit_status_ == 0; }
-  // "exit status 3" or "signal 9 (Killed)", once it has ended.
-  std::string how_it_ended() const;
-  // To the whole group.
-  void signal(int signal) const;
   const std::filesystem::path &log() const { return log_; }
 
  private:
+  struct Files;
+  TrainerProcess(const Start &start, const Files &files);
+
   std::filesystem::path log_;
-  pid_t pid_;
-  bool ended_ = false;
-  int exit_status_ = -1;  // -1: ended by end_signal_
-  int end_signal_ = 0;
 };
 
 }  // namespace flare_tool

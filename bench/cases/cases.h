@@ -31,7 +31,7 @@ struct SessionCase {
 };
 
 struct LanguageCase {
-  std::string command;  // of a driver of the conformance kit
+  std::string command;  // of a driver of the conformance kit, or of flare-agent exec
   size_t mib = 0;       // 0: one number
   int warm_up = 50;
   int rounds = 500;
@@ -40,6 +40,9 @@ struct LanguageCase {
 int run(const LatencyCase &options);
 
 int run(const LanguageCase &options);
+
+// Until its standard input ends.
+int run_copier();
 
 int run(const SessionCase &options);
 

@@ -1,5 +1,5 @@
-// A trainer in some language, that of the conformance kit, which sends every task's model back: from before the task is
-// sent until its result is here.
+// A trainer that sends every task's model back, that of the conformance kit in some language or a program behind
+// flare-agent exec: from before the task is sent until its result is here.
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -15,7 +15,7 @@ namespace flare::bench {
 
 namespace {
 
-// A driver of the conformance kit that answers `tasks` tasks and ends.
+// A driver of the conformance kit that answers `tasks` tasks and ends; what else it may be does not read these lines.
 class Driver {
  public:
   Driver(const std::string &command, const std::string &url, int tasks) {
@@ -54,7 +54,10 @@ int run(const LanguageCase &options) {
   return run_alone([&](Figures *figures) {
     Folder folder;
     Site site("ipc", folder);
+    const double started = now_us();
     Driver driver(options.command, site.url(), options.warm_up + options.rounds);
+    must(flare_exchanger_wait_connected(site.get(), 60'000, nullptr), "connect");
+    (*figures)["start_ms"] = {(now_us() - started) / 1e3};
     WarmMemory memory(options.mib);
     const float number = 1;
     const int64_t count = options.mib > 0 ? static_cast<int64_t>(memory.size() / sizeof number) : 1;
@@ -71,6 +74,8 @@ int run(const LanguageCase &options) {
       const ReplyHandle reply = wait_for_reply(request.get());
       if (i >= options.warm_up) (*figures)["us"].push_back(now_us() - begun);
     }
+    // A driver has counted its tasks and may be gone already.
+    [[maybe_unused]] const flare_status told = flare_exchanger_end(site.get(), "all is measured", nullptr);
     (*figures)["peak_mib"] = {driver.end_and_peak_mib()};
   });
 }

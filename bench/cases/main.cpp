@@ -59,16 +59,20 @@ int main(int argc, char **argv) {
 
   LanguageCase language;
   CLI::App *const language_command = app.add_subcommand("language", "A task to a trainer in some language, and back");
-  language_command->add_option("--command", language.command, "Its driver of the conformance kit")->required();
+  language_command->add_option("--command", language.command, "Its driver of the conformance kit, or flare-agent exec")
+      ->required();
   language_command->add_option("--mib", language.mib);
   language_command->add_option("--warm-up", language.warm_up);
   language_command->add_option("--rounds", language.rounds);
+
+  CLI::App *const copier_command = app.add_subcommand("copier", "A resident program for flare-agent exec");
 
   CLI11_PARSE(app, argc, argv);
   try {
     if (latency_command->parsed()) return run(latency);
     if (model_command->parsed()) return run_model(model);
     if (language_command->parsed()) return run(language);
+    if (copier_command->parsed()) return run_copier();
     return run(session);
   } catch (const std::exception &error) {
     std::fprintf(stderr, "flare_bench: %s\n", error.what());

@@ -1,0 +1,27 @@
+// Ends a process group when this process is gone, however it went. A process that dies by SIGKILL cannot do it, and the
+// kernel tells only its own children of that.
+#pragma once
+
+#include <sys/types.h>
+
+#include "descriptor.h"
+
+namespace flare_tool {
+
+class Guard {
+ public:
+  // Starts a small process, in a session of its own. Before any thread.
+  Guard();
+  ~Guard();
+  Guard(const Guard &) = delete;
+  Guard &operator=(const Guard &) = delete;
+
+  // From now on this group; 0: none.
+  void watch(pid_t group) const;
+
+ private:
+  Descriptor groups_;
+  pid_t pid_;
+};
+
+}  // namespace flare_tool
