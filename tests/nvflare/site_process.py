@@ -1,5 +1,6 @@
 """A client job process of NVFlare as far as an executor sees it, without servers: quick, and with events to look at."""
 import contextlib
+import json
 import os
 import pathlib
 import sys
@@ -16,29 +17,38 @@ from nvflare.apis.fl_constant import FLContextKey, ReservedKey  # noqa: E402
 from nvflare.apis.fl_context import FLContextManager  # noqa: E402
 from nvflare.apis.shareable import Shareable  # noqa: E402
 from nvflare.apis.signal import Signal  # noqa: E402
+from nvflare.apis.workspace import Workspace  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("FLARE_TEST_BUILD_DIR", ROOT / "build"))
 LIBRARY = str(BUILD / "lib" / "libflare_agent.so")
 TRAINER = str(BUILD / "bin" / "odd_trainer")
 
 
+JOB = "5c2f1f0e-4a3b-4a53-9a53-1f0e4a3b5c2f"
+
+
 class Engine:
-    def __init__(self, folder):
-        self.folder = folder
+    """`byoc`: what NVFlare says of the job; such a job has a custom folder."""
+
+    def __init__(self, folder, byoc):
+        for name in ("startup", "local"):
+            os.mkdir(os.path.join(folder, name))
+        self.workspace = Workspace(folder, "site-1")
+        self.app = self.workspace.get_app_dir(JOB)
+        self.custom = self.workspace.get_app_custom_dir(JOB)
+        os.makedirs(self.custom if byoc else self.app)
         self.events = []  # (type, data) of what the executor fires
-        self.manager = FLContextManager(engine=self, identity_name="site-1", job_id="job-1")
+        self.sending = True  # what becomes of results
+        meta = {"byoc": True} if byoc else {}
+        self.manager = FLContextManager(
+            engine=self, identity_name="site-1", job_id=JOB, private_stickers={FLContextKey.JOB_META: meta}
+        )
 
     def get_workspace(self):
-        return self
+        return self.workspace
 
-    def get_run_dir(self, job_id):
-        return os.path.join(self.folder, job_id)
-
-    def get_app_dir(self, job_id):
-        return os.path.join(self.folder, job_id, "app_site-1")
-
-    def get_app_custom_dir(self, job_id):
-        return os.path.join(self.get_app_dir(job_id), "custom")
+    def send_task_result(self, result, fl_ctx, timeout=None):
+        return self.sending
 
     def new_context(self):
         return self.manager.new_context()
@@ -50,13 +60,17 @@ class Engine:
 class Site:
     """Runs an executor from START_RUN to the end of the job."""
 
-    def __init__(self, mode="echo", **arguments):
+    def __init__(self, mode="echo", byoc=True, policy=None, **arguments):
         self._stack = contextlib.ExitStack()
         self.folder = self._stack.enter_context(tempfile.TemporaryDirectory())
-        os.makedirs(os.path.join(self.folder, "job-1", "app_site-1", "custom"))
-        self.engine = Engine(self.folder)
-        arguments = {"command": [TRAINER, mode], "library": LIBRARY, "stop_grace_period": 2.0, **arguments}
-        self.executor = AgentExecutor(**arguments)
+        self.engine = Engine(self.folder, byoc)
+        if policy is not None:
+            self.policy_file.write_text(policy if isinstance(policy, str) else json.dumps(policy))
+        if "trainer" not in arguments:
+            arguments.setdefault("command", [TRAINER, mode])
+        if byoc:
+            arguments.setdefault("library", LIBRARY)
+        self.executor = AgentExecutor(**{"stop_grace_period": 2.0, **arguments})
         self.signal = Signal()
         self._number = 0
 
@@ -74,11 +88,15 @@ class Site:
             self.executor.handle_event(EventType.ABOUT_TO_END_RUN, fl_ctx)
 
     @property
+    def policy_file(self):
+        return pathlib.Path(self.folder, "local", "flare_agent_policy.json")
+
+    @property
     def trainer(self):
         return self.executor._run._trainer
 
     def log(self):
-        return pathlib.Path(self.folder, "job-1", "trainer_agent.log").read_text()
+        return pathlib.Path(self.engine.workspace.get_run_dir(JOB), "trainer_agent.log").read_text()
 
     def execute(self, data, name="train", kind=DataKind.WEIGHTS, headers=None, meta=None):
         self._number += 1
@@ -86,7 +104,14 @@ class Site:
         for key, value in {ReservedKey.TASK_ID: f"task-{self._number}", **(headers or {})}.items():
             task.set_header(key, value)
         with self.engine.new_context() as fl_ctx:
-            return self.executor.execute(name, task, fl_ctx, self.signal)
+            reply = self.executor.execute(name, task, fl_ctx, self.signal)
+        # What NVFlare's client runner does next. The result of a trainer that waits for the server would not end else.
+        reply.set_header(ReservedKey.TASK_ID, f"task-{self._number}")
+        with self.engine.new_context() as fl_ctx:
+            self.engine.send_task_result(reply, fl_ctx)
+            fl_ctx.set_prop(FLContextKey.TASK_ID, f"task-{self._number}", private=True, sticky=False)
+            self.executor.handle_event(EventType.AFTER_SEND_TASK_RESULT, fl_ctx)
+        return reply
 
     def abort_after(self, seconds):
         timer = threading.Timer(seconds, self.signal.trigger, [True])
