@@ -684,10 +684,10 @@ _NOT_LOADED = (
 
 def find_program(program: str, folders: Sequence[str], mend: str = "") -> str:
     """The program's path: looked for in the folders, and by PATH when it is a bare name."""
-    candidates = [os.path.join(folder, program) for folder in folders]  # an absolute path stays what it is
+    # An absolute path stays what it is.
+    candidates = [os.path.abspath(os.path.join(folder, program)) for folder in folders]
     for path in candidates:
         if os.path.isfile(path):
-            path = os.path.abspath(path)
             _make_executable(path, mend)
             return path
     found = shutil.which(program) if os.sep not in program else None
@@ -1023,11 +1023,12 @@ class Delivery:
         engine.send_task_result = watched
 
     def declare(self, library: Library, request: ctypes.c_void_p) -> None:
+        """For a new task; the trainer takes it once it waits for no other result."""
+        self.give_up("NVFlare went on to the next task, and did not say that it had sent the result")
         for receiver in (self._site, _SERVER):
             library.call("flare_request_add_receiver", request, receiver.encode())
 
     def expect(self, task_id: str, reply: Reply) -> None:
-        self.give_up("NVFlare went on to the next task, and did not say that it had sent the result")
         with self._lock:
             self._pending[task_id] = reply
 
