@@ -498,8 +498,7 @@ class Policy:
         self._trainers: Dict[str, dict] = rules.get("trainers", {})
         self._commands: dict = rules.get("commands", {})
         self._options: List[str] = rules.get("options", [])
-        no_file = ["*"] if place.brings_code else ["zmq+tcp://127.0.0.1:*"]
-        self._bind: List[str] = rules.get("bind", []) if self.exists else no_file
+        self._bind: List[str] = rules.get("bind", []) if self.exists else ["*"]  # without one only code starts anything
 
     def launch_of_trainer(
         self, name: str, arguments: Sequence[str], environment: Mapping[str, str], cwd: str = ""
@@ -635,7 +634,7 @@ def _rules(path: str) -> dict:
         _check_limits(commands.get("limits", {}), "commands")
         for pattern in rules.get("bind", []):
             if not re.fullmatch(r"zmq\+ipc:///.*|zmq\+tcp://.+:(\*|\d+(-\d+)?)", str(pattern)):
-                raise ValueError(f"'{pattern}' in bind is neither zmq+ipc:///PATH nor zmq+tcp://HOST:PORT, PORT-PORT or *")
+                raise ValueError(f"'{pattern}' in bind is neither zmq+ipc:///PATH nor zmq+tcp://HOST:PORT (or LOW-HIGH, *)")
         return rules
     except (OSError, ValueError) as error:  # JSONDecodeError is one
         raise FlareError(f"{path}: {error}") from error
@@ -777,19 +776,13 @@ def why_not_started(path: str, number: int, text: str) -> str:
     return f"was not executed: {text}"
 
 
-def missing_libraries(path: str, output: str, environment: Mapping[str, str]) -> str:
+def missing_libraries(output: str) -> str:
     """What the loader did not find, when a program's output says that there was such a thing."""
     named = [match[1] for pattern in _NOT_LOADED for match in re.finditer(pattern, output)]
     if not named:
         return ""
-    if ldd := shutil.which("ldd"):  # the loader stops at the first one
-        try:
-            done = subprocess.run([ldd, path], env=dict(environment), capture_output=True, text=True, timeout=5)
-            named += re.findall(r"^\s*(\S+) => not found", done.stdout, re.M)
-        except (OSError, subprocess.TimeoutExpired):
-            pass
     names = ", ".join(dict.fromkeys(named))
-    return f": this site lacks {names}, which it needs (install it, or set LD_LIBRARY_PATH)"
+    return f": this site lacks {names}, which it needs (install it, or set LD_LIBRARY_PATH; ldd lists all of them)"
 
 
 # ---- The trainer's process -------------------------------------------------------------------------------------------
@@ -873,11 +866,10 @@ class TrainerProcess:
 
     def __init__(self, launch: Launch, environment: Mapping[str, str], log: str, account: Optional[Account] = None):
         self.log = log
-        self._program, self._environment = launch.command[0], dict(environment)
         self._limits = launch.limits
         self._lock = threading.Lock()
         self._status: Optional[int] = None  # as Popen has it, once ended
-        report, order = os.pipe(), self._order(launch, account)
+        report = os.pipe()
         try:
             with open(log, "ab") as output:
                 self._log_start = output.tell()
@@ -895,14 +887,15 @@ class TrainerProcess:
         self.fd = os.pidfd_open(self._process.pid)  # readable once it has ended
         weakref.finalize(self, os.close, self.fd)
         with said, self._process.stdin as stdin:
-            stdin.write(json.dumps({**order, "report": report[1]}).encode())
+            stdin.write(json.dumps(self._order(launch, environment, account, report[1])).encode())
             stdin.close()
             problem = said.read()
         if problem:
             self._process.wait()
             raise FlareError(self._not_started(launch, account, *json.loads(problem)))
 
-    def _order(self, launch: Launch, account: Optional[Account]) -> dict:
+    @staticmethod
+    def _order(launch: Launch, environment: Mapping[str, str], account: Optional[Account], report: int) -> dict:
         limits = []
         for name, what in _LIMITS.items():
             if name in launch.limits:
@@ -915,7 +908,8 @@ class TrainerProcess:
             "account": account and (account.uid, account.gid, account.groups),
             "cwd": launch.cwd,
             "command": launch.command,
-            "environment": self._environment,
+            "environment": dict(environment),
+            "report": report,
         }
 
     @staticmethod
@@ -967,8 +961,7 @@ class TrainerProcess:
         if self._status is None:
             return "did not end"
         if self._status > 0:
-            missing = missing_libraries(self._program, self._output(), self._environment)
-            return f"ended with exit status {self._status}{missing}"
+            return f"ended with exit status {self._status}{missing_libraries(self._output())}"
         if self._status == 0:
             return "ended with exit status 0"
         limits = ", ".join(f"{name} {value}" for name, value in self._limits.items())
@@ -1167,6 +1160,8 @@ class AgentExecutor(Executor):
             refuse("'arguments' are for a trainer of the site's policy: put them into the command")
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", self.agent_id):  # part of a file's name
             refuse(f"agent_id '{self.agent_id}' has other characters than A-Z a-z 0-9 _ . -")
+        if self.analytics_event.replace("fed.", "", 1).startswith("_"):
+            refuse(f"analytics_event '{self.analytics_event}' is one of NVFlare's own events")
         if self.deliver_to not in ("client", "server"):
             refuse(f"deliver_to '{self.deliver_to}' is neither 'client' nor 'server'")
         # Enums of NVFlare (ExchangeFormat, TransferType) are taken as well as their texts.

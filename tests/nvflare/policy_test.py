@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import unittest
 from unittest import mock
 
@@ -16,7 +17,7 @@ from nvflare.fuel.sec.authz import AuthorizationService
 from nvflare.private.fed.app.default_app_validator import DefaultAppValidator
 from nvflare.private.fed.utils.app_authz import AppAuthzService
 from nvflare.security.security import FLAuthorizer
-from site_process import JOB, LIBRARY, TRAINER, Site, agent_executor
+from site_process import JOB, LIBRARY, ROOT, TRAINER, Site, agent_executor
 
 MODEL = {"w": np.ones(2, np.float32)}
 
@@ -143,7 +144,7 @@ class Terms(Case):
         self.assertRegex(reason, r"signal 24 \(CPU time limit exceeded\) under the limits .*cpu_seconds 1")
 
     def test_the_time_of_a_task(self):
-        rules = policy(command=[TRAINER, "hang"], limits={"task_seconds": 1})
+        rules = policy(command="sleep 60", limits={"task_seconds": 1})
         with Site(byoc=False, policy=rules, trainer="digits", stop_grace_period=0.1) as site:
             self.assertIn("no result within 1 s (task_seconds in", site.execute(MODEL).get_header("reason"))
 
@@ -173,7 +174,8 @@ class Terms(Case):
 
     def test_a_user_who_cannot_enter_the_folder(self):
         if os.geteuid() == 0:  # the folder of the test is private to root
-            self.refused("cannot run as nobody in /", "Permission denied", policy=policy(user="nobody"), trainer="digits")
+            words = "cannot run as nobody in /", "Permission denied"
+            self.refused(*words, policy=policy(user="nobody"), trainer="digits")
         self.refused("whom this machine does not know", policy=policy(user="no-such-user"), trainer="digits")
 
 
@@ -247,10 +249,25 @@ class Mistakes(Case):
             "command is empty": {},
             "'arguments' are for a trainer": {"command": "x", "arguments": ["y"]},
             "agent_id '../x'": {"command": "x", "agent_id": "../x"},
+            "analytics_event 'fed._start_run'": {"command": "x", "analytics_event": "fed._start_run"},
             "deliver_to 'me'": {"command": "x", "deliver_to": "me"},
         }.items():
             with self.subTest(words), self.assertRaisesRegex(ValueError, words):
                 agent_executor.AgentExecutor(**arguments)
+
+
+class Page(unittest.TestCase):
+    """docs/nvflare-admin.md"""
+
+    def test_its_policy_is_one_and_every_entry_is_explained(self):
+        text = (ROOT / "docs" / "nvflare-admin.md").read_text()
+        blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.S)]
+        (example,) = [block for block in blocks if "trainers" in block]
+        with Site(policy=example) as site, site.engine.new_context() as fl_ctx:
+            agent_executor.Policy(agent_executor.Place.of(fl_ctx))
+        tables = (agent_executor._TOP, agent_executor._NAMED, agent_executor._RAW, agent_executor._LIMITS)
+        for name in {name for table in tables for name in table} - {"format_version"}:
+            self.assertRegex(text, rf"(?m)^\|[^|]*`{name}`", name)
 
 
 class Routes(unittest.TestCase):

@@ -10,9 +10,14 @@ import unittest
 
 import numpy as np
 from nvflare.apis.fl_constant import ReturnCode
-from site_process import LIBRARY, TRAINER, Site
+from nvflare.app_common.np.np_model_persistor import NPModelPersistor
+from nvflare.app_common.workflows.fedavg import FedAvg
+from nvflare.fuel.utils.zip_utils import unzip_all_from_bytes, zip_directory_to_bytes
+from nvflare.job_config.api import FedJob
+from site_process import LIBRARY, TRAINER, AgentExecutor, Site
 
 MODEL = {"w": np.ones(2, np.float32)}
+FIND_LIBRARY = {"LD_LIBRARY_PATH": os.path.dirname(LIBRARY)}
 MACHINE_AT = 18  # e_machine in the head of an ELF file
 LOADER = b"/lib64/ld-linux-x86-64.so.2"
 
@@ -20,7 +25,7 @@ LOADER = b"/lib64/ld-linux-x86-64.so.2"
 class Case(unittest.TestCase):
     def reason_of(self, content, mode=0o755, **arguments):
         """What the first task is told when the job ships this program; None when it runs."""
-        site = Site(command="./train echo", environment={"LD_LIBRARY_PATH": os.path.dirname(LIBRARY)}, **arguments)
+        site = Site(command="./train echo", environment=FIND_LIBRARY, **arguments)
         path = pathlib.Path(site.engine.custom, "train")
         path.write_bytes(content) if isinstance(content, bytes) else os.symlink(content, path)
         if isinstance(content, bytes):
@@ -35,6 +40,24 @@ class Shipped(Case):
 
     def test_it_is_made_executable(self):
         self.assertIsNone(self.reason_of(pathlib.Path(TRAINER).read_bytes(), 0o644))
+
+    def test_by_fedjob_and_nvflares_archive(self):
+        job = FedJob("shipped", min_clients=1)
+        job.to_server(NPModelPersistor(model=[0.0]), id="persistor")
+        job.to_server(FedAvg(num_clients=1, num_rounds=1))
+        job.to_clients(AgentExecutor(command="./train echo"), tasks=["train"])
+        site = Site(command="./train echo", environment=FIND_LIBRARY)
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkdir(os.path.join(folder, "program"))
+            shutil.copy(TRAINER, os.path.join(folder, "program", "train"))
+            job.to_clients(os.path.join(folder, "program"))
+            job.export_job(folder)
+            unzip_all_from_bytes(zip_directory_to_bytes(os.path.join(folder, "shipped"), "app"), folder)
+            shipped = pathlib.Path(folder, "app", "custom")
+            self.assertFalse((shipped / "train").stat().st_mode & 0o111)
+            shutil.copytree(shipped, site.engine.custom, dirs_exist_ok=True)
+        with site:
+            self.assertEqual(site.execute(MODEL).get_return_code(), ReturnCode.OK)
 
     def test_the_policy_may_forbid_it(self):
         rules = {"commands": {"make_executable": False}}
@@ -53,7 +76,7 @@ class NotStarted(Case):
     def test_another_machine(self):
         program = bytearray(pathlib.Path(TRAINER).read_bytes())
         program[MACHINE_AT] = 22
-        self.assertRegex(self.reason_of(bytes(program)), "train is built for s390x, and this machine is .*: build it for")
+        self.assertRegex(self.reason_of(bytes(program)), "is built for s390x, and this machine is .*: build it for")
 
     def test_another_loader(self):
         program = pathlib.Path(TRAINER).read_bytes()
