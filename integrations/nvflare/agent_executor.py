@@ -634,7 +634,7 @@ def _rules(path: str) -> dict:
         _check_limits(commands.get("limits", {}), "commands")
         for pattern in rules.get("bind", []):
             if not re.fullmatch(r"zmq\+ipc:///.*|zmq\+tcp://.+:(\*|\d+(-\d+)?)", str(pattern)):
-                raise ValueError(f"'{pattern}' in bind is neither zmq+ipc:///PATH nor zmq+tcp://HOST:PORT (or LOW-HIGH, *)")
+                raise ValueError(f"'{pattern}' in bind is neither zmq+ipc:///PATH nor zmq+tcp://HOST:PORT (or *)")
         return rules
     except (OSError, ValueError) as error:  # JSONDecodeError is one
         raise FlareError(f"{path}: {error}") from error
