@@ -134,6 +134,8 @@ class Terms(Case):
             self.assertRegex(seen, r"Max cpu time +100 +101 ")
             self.assertRegex(seen, r"Max open files +99 +99 ")
             self.assertRegex(seen, r"Max core file size +0 +0 ")
+            status = pathlib.Path(f"/proc/{site.trainer.pid}/status").read_text()
+            self.assertRegex(status, r"SigIgn:\s+0+\n")
             before = os.getpriority(os.PRIO_PROCESS, 0)
             self.assertEqual(os.getpriority(os.PRIO_PROCESS, site.trainer.pid), min(19, before + 3))
 
