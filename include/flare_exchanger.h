@@ -83,8 +83,8 @@ FLARE_API FLARE_MUST_USE flare_status flare_request_set_attempt(flare_request *r
 /** Declares a receiver of the result (AG-10), up to 256 bytes of name. Without a call this exchanger is the only one
  * and has no name. With calls it is the first that was declared, and the others are those who fetch the result from
  * here, NVFlare's server for example: the trainer's result counts as delivered once flare_reply_confirm() was called
- * for each of them. A name declared again is one receiver. FLARE_INVALID_STATE: sent already. FLARE_TOO_LARGE: more
- * than 1,024. */
+ * for each of them; one without a byte of tensors counts as delivered with its message. A name declared again is one
+ * receiver. FLARE_INVALID_STATE: sent already. FLARE_TOO_LARGE: more than 1,024. */
 FLARE_API FLARE_MUST_USE flare_status flare_request_add_receiver(flare_request *request, const char *receiver,
                                                                  flare_error **error) FLARE_NOEXCEPT;
 /** Queues the task; it is handed over when an agent is there and has its hands free. FLARE_INVALID_STATE: sent
@@ -110,8 +110,7 @@ FLARE_API const flare_shareable *flare_reply_shareable(const flare_reply *reply)
 
 /** Tells the trainer how far a declared receiver (not the first) is that fetches the result from here: `bytes` of all
  *  its tensors. It is what keeps streaming_idle_timeout from running out. What does not grow, or is more than there is,
- *  is ignored there, and so is all once the session is over. Results of up to 64 KiB count as delivered with their
- *  message. FLARE_NOT_FOUND: not declared, or the first. FLARE_STOPPED: the exchanger was closed. */
+ *  is ignored there, and so is all once the session is over. FLARE_NOT_FOUND: not declared, or the first. FLARE_STOPPED: the exchanger was closed. */
 FLARE_API FLARE_MUST_USE flare_status flare_reply_report(flare_reply *reply, const char *receiver, int64_t bytes,
                                                          flare_error **error) FLARE_NOEXCEPT;
 /** Tells the trainer that a declared receiver (not the first) has everything (`success` 1), or gave up (0) for this

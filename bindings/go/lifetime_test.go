@@ -204,8 +204,8 @@ func TestATaskKeepsItsAgent(t *testing.T) {
 	}
 	result, err := task.NewResult()
 	ok(t, err)
-	ok(t, task.Close())
 	ok(t, result.Submit())
+	ok(t, task.Close())
 	for range 10 {
 		runtime.GC()
 		time.Sleep(10 * time.Millisecond)

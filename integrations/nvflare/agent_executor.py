@@ -5,37 +5,53 @@
 
 One module, the same for NVFlare 2.8 and 2.9, so that FedJob copies it into the job: a site needs nothing but the
 shared library. The wire, the transfer of tensors and liveness are the library's (flare_exchanger.h, by ctypes). Here
-stands NVFlare's side of it, in this order: the library, values, Shareable to task, result to Shareable, the trainer's
-process, the executor. docs/nvflare.md explains the use.
+stands NVFlare's side of it, in this order: the library, values, Shareable to task, result to Shareable, what the site
+permits, the trainer's program, its process, delivery to the server, the executor. docs/nvflare.md explains the use,
+docs/nvflare-admin.md the site's policy.
 """
 import ctypes
+import errno
+import getpass
 import json
 import math
 import os
+import pwd
+import re
+import resource
 import secrets
 import select
 import shlex
 import shutil
 import signal
 import statistics
+import stat
+import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import weakref
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 from nvflare.apis.analytix import AnalyticsDataType, TrackConst
+from nvflare.apis.app_validation import AppValidationKey
 from nvflare.apis.dxo import DXO, DataKind, from_shareable
 from nvflare.apis.event_type import EventType
 from nvflare.apis.executor import Executor
-from nvflare.apis.fl_constant import ReturnCode
+from nvflare.apis.fl_constant import FLContextKey, ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import ReservedHeaderKey, Shareable, make_reply
 from nvflare.apis.signal import Signal
 from nvflare.apis.utils.analytix_utils import create_analytic_dxo, send_analytic_dxo
+from nvflare.apis.utils.fl_context_utils import add_job_audit_event
 from nvflare.app_common.app_constant import AppConstants
+
+try:  # NVFlare 2.9 has references to secrets in commands
+    from nvflare.utils.process_utils import prepare_subprocess_command
+except ImportError:
+    prepare_subprocess_command = None
 
 # ---- The library -----------------------------------------------------------------------------------------------------
 
@@ -74,8 +90,9 @@ flare_exchanger_end i psP        flare_exchanger_abort i psP      flare_exchange
 flare_exchanger_next_metric i plPP  flare_exchanger_metric_poll_fd i p
 flare_request_new i psPP         flare_request_free v p           flare_request_shareable p p
 flare_request_set_id i psP       flare_request_set_round i pllP   flare_request_send i pP
-flare_request_wait i plPP        flare_request_poll_fd i p
+flare_request_wait i plPP        flare_request_poll_fd i p        flare_request_add_receiver i psP
 flare_reply_free v p             flare_reply_shareable p p
+flare_reply_report i pslP        flare_reply_confirm i psisP
 flare_metric_free v p            flare_metric_type s p            flare_metric_name s p
 flare_metric_value p p           flare_metric_step l p            flare_metric_path s p
 flare_shareable_borrow_tensor i psTP  flare_shareable_copy_bytes i pspzP
@@ -197,7 +214,8 @@ class Reply:
     """A result as the library holds it: lives as long as any array that views it."""
 
     def __init__(self, library: Library, handle: ctypes.c_void_p):
-        self._library, self.shareable = library, library.flare_reply_shareable(handle)
+        self._library, self._handle = library, handle
+        self.shareable = library.flare_reply_shareable(handle)
         weakref.finalize(self, library.flare_reply_free, handle)
 
     def section(self, section: int) -> dict:
@@ -210,6 +228,12 @@ class Reply:
     @property
     def return_code(self) -> str:
         return self._library.flare_shareable_return_code(self.shareable).decode()
+
+    def report(self, receiver: str, size: int) -> None:
+        self._library.call("flare_reply_report", self._handle, receiver.encode(), size)
+
+    def confirm(self, receiver: str, success: bool, reason: str = "") -> None:
+        self._library.call("flare_reply_confirm", self._handle, receiver.encode(), int(success), reason.encode())
 
 
 def _array(tensor: Tensor, owner: Any) -> Union[np.ndarray, bytes]:
@@ -403,46 +427,499 @@ def to_shareable(result: Result) -> Shareable:
     return shareable
 
 
+# ---- What the site permits -------------------------------------------------------------------------------------------
+
+POLICY_FILE = "flare_agent_policy.json"
+
+_LIMITS = {  # name in the policy: what the kernel calls it
+    "memory_bytes": resource.RLIMIT_AS,
+    "cpu_seconds": resource.RLIMIT_CPU,
+    "open_files": resource.RLIMIT_NOFILE,
+    "processes": resource.RLIMIT_NPROC,
+    "file_bytes": resource.RLIMIT_FSIZE,
+    "core_bytes": resource.RLIMIT_CORE,
+}
+_PERMISSION_WORDS = {
+    "byoc": "only of jobs that may bring code (byoc), and this one brings none",
+    "none": "of no job",
+}
+
+
+class Launch(NamedTuple):
+    """What is started, and on which terms of the site."""
+
+    command: List[str]
+    cwd: str = ""
+    environment: Mapping[str, str] = {}
+    user: Union[str, int] = ""
+    limits: Mapping[str, int] = {}
+    folders: Sequence[str] = ()  # where a relative program is looked for
+    mend: str = ""  # below this folder a program without the right to be executed gets it
+
+
+class Place(NamedTuple):
+    """Where a job runs, and by whose leave."""
+
+    site: str
+    job_id: str
+    workspace: str
+    app: str
+    custom: str
+    config: str  # the site's folder "local"
+    brings_code: bool
+
+    @classmethod
+    def of(cls, fl_ctx: FLContext) -> "Place":
+        job_id, workspace = fl_ctx.get_job_id(), fl_ctx.get_engine().get_workspace()
+        custom, meta = workspace.get_app_custom_dir(job_id), fl_ctx.get_prop(FLContextKey.JOB_META)
+        # A site takes an app with a custom folder only from a submitter with the right "byoc". The job's meta alone may
+        # mean another site's app.
+        brings_code = isinstance(meta, dict) and bool(meta.get(AppValidationKey.BYOC)) and os.path.isdir(custom)
+        root, app = workspace.get_root_dir(), workspace.get_app_dir(job_id)
+        site = fl_ctx.get_identity_name()
+        return cls(site, str(job_id), root, app, custom, workspace.get_site_config_dir(), brings_code)
+
+    def fill_in(self, text: str) -> str:
+        """As NVFlare does in the configuration of a job."""
+        for name, value in (("SITE_NAME", self.site), ("JOB_ID", self.job_id), ("WORKSPACE", self.workspace)):
+            text = text.replace(f"{{{name}}}", value)
+        return text
+
+
+class Policy:
+    """What a site lets jobs run: its file local/flare_agent_policy.json, or the rules without one."""
+
+    def __init__(self, place: Place):
+        self._place = place
+        self.path = os.path.join(place.config, POLICY_FILE)
+        self.exists = os.path.lexists(self.path)
+        rules = _rules(self.path) if self.exists else {}
+        self.library: str = rules.get("library", "")
+        self._trainers: Dict[str, dict] = rules.get("trainers", {})
+        self._commands: dict = rules.get("commands", {})
+        self._options: List[str] = rules.get("options", [])
+        self._bind: List[str] = rules.get("bind", []) if self.exists else ["*"]  # without one only code starts anything
+
+    def launch_of_trainer(
+        self, name: str, arguments: Sequence[str], environment: Mapping[str, str], cwd: str = ""
+    ) -> Launch:
+        if not self.exists:
+            raise FlareError(f"the job asks for the trainer '{name}', and this site names none: it has no {self.path}")
+        if name not in self._trainers:
+            names = ", ".join(sorted(self._trainers)) or "none"
+            raise FlareError(f"the site's policy does not name the trainer '{name}'; it names {names}")
+        rules, fill_in = self._trainers[name], self._place.fill_in
+        if arguments and not rules.get("arguments", False):
+            raise FlareError(f"the site's policy does not let a job give arguments to the trainer '{name}'")
+        if any("${secret:" in word for word in arguments):
+            raise FlareError("a job may not refer to secrets in the arguments of a trainer that the site names")
+        if foreign := sorted(set(environment) - set(rules.get("variables", []))):
+            raise FlareError(f"the site's policy does not let a job set {', '.join(foreign)} of the trainer '{name}'")
+        if cwd:
+            raise FlareError(f"where the trainer '{name}' runs is the site's matter: leave cwd out")
+        command = [fill_in(word) for word in _words(rules["command"])]
+        folder = fill_in(rules.get("cwd", ""))
+        own = {variable: fill_in(value) for variable, value in rules.get("environment", {}).items()}
+        return Launch(
+            [*command, *arguments],
+            folder,
+            {**environment, **own},
+            rules.get("user", ""),
+            rules.get("limits", {}),
+            [folder] if os.sep in command[0] else [],  # a bare name by PATH: a job's folder has no say in it
+        )
+
+    def launch_of_command(self, command: Union[str, List[str]], environment: Mapping[str, str], cwd: str) -> Launch:
+        place, allowed = self._place, self._commands.get("allow", "byoc")
+        if not (allowed == "any" or allowed == "byoc" and place.brings_code):
+            whose = f"the policy {self.path}" if self.exists else f"without {self.path}"
+            raise FlareError(
+                f"this site runs commands {_PERMISSION_WORDS[allowed]} ({whose}); "
+                f"use one of its trainers: {', '.join(sorted(self._trainers)) or 'it names none'}"
+            )
+        folder = os.path.abspath(os.path.join(place.app, cwd))
+        return Launch(
+            _words(command),
+            folder,
+            environment,
+            self._commands.get("user", ""),
+            self._commands.get("limits", {}),
+            [folder, place.custom],
+            place.app if self._commands.get("make_executable", True) else "",
+        )
+
+    def check_options(self, library: str, options: Mapping[str, Any]) -> None:
+        """What a job without code of its own may not choose, as it would be a way to bring some or to touch files."""
+        if self._place.brings_code:
+            return
+        if library:
+            raise FlareError("the library is chosen by the site, or by a job that may bring code (byoc)")
+        if foreign := sorted(set(options) - set(self._options)):
+            raise FlareError(
+                f"the option {', '.join(foreign)} is for the site to choose, or for a job that may bring code (byoc); "
+                f"'options' in {self.path} lists what others may set"
+            )
+
+    def check_bind(self, url: str) -> None:
+        if not any(_permits(pattern, url) for pattern in self._bind):
+            places = ", ".join(self._bind) or "nothing but its own private socket"
+            raise FlareError(f"this site does not let a job bind {url}; it permits {places} ('bind' in {self.path})")
+
+
+def _permits(pattern: str, url: str) -> bool:
+    if pattern in ("*", url):
+        return True
+    scheme, _, place = pattern.partition("://")
+    if not url.startswith(f"{scheme}://"):
+        return False
+    wanted = url[len(scheme) + 3 :]
+    if scheme == "zmq+ipc":
+        return place.endswith(os.sep) and os.path.normpath(wanted).startswith(place)
+    host, _, ports = place.rpartition(":")
+    wanted_host, _, port = wanted.rpartition(":")
+    if host != wanted_host:
+        return False
+    low, _, high = ports.partition("-")
+    return ports == "*" or port.isdecimal() and int(low) <= int(port) <= int(high or low)
+
+
+def _words(command: Union[str, List[str]]) -> List[str]:
+    if isinstance(command, str):
+        # As NVFlare 2.9 does: a reference to a secret is one word, whatever is in it.
+        references: List[str] = []
+        command = re.sub(r"\$\{secret:[^}]*\}", lambda match: references.append(match[0]) or "\0", command)
+        return [re.sub("\0", lambda _: references.pop(0), word) for word in shlex.split(command)]
+    return [str(word) for word in command]
+
+
+def with_secrets(command: List[str]) -> List[str]:
+    """The command with what its ${secret:...} refer to, by NVFlare's own rules."""
+    if not any("${secret:" in word for word in command):
+        return command
+    if not prepare_subprocess_command:
+        raise FlareError("the command refers to a secret, which NVFlare knows from 2.9 on: use a variable or a file")
+    return prepare_subprocess_command(command)
+
+
+_NAMED = {
+    "command": (str, list),
+    "cwd": str,
+    "environment": dict,
+    "variables": list,
+    "arguments": bool,
+    "user": (str, int),
+    "limits": dict,
+}
+_RAW = {"allow": str, "make_executable": bool, "user": (str, int), "limits": dict}
+_TOP = {"format_version": int, "library": str, "trainers": dict, "commands": dict, "bind": list, "options": list}
+
+
+def _rules(path: str) -> dict:
+    """The file's content. A mistake in it is an error, as a rule that is not understood would not be kept."""
+    try:
+        with open(path) as file:
+            if os.fstat(file.fileno()).st_mode & stat.S_IWOTH:
+                raise FlareError(f"{path}: everybody may write to it: run chmod o-w on it")
+            rules = json.load(file)
+        _check(rules, _TOP, "the policy")
+        if rules.get("format_version", 1) != 1:
+            raise ValueError(f"format_version {rules['format_version']} is newer than this executor")
+        for name, trainer in rules.get("trainers", {}).items():
+            _check(trainer, _NAMED, f"trainer '{name}'")
+            _check_trainer(trainer, f"trainer '{name}'")
+        commands = rules.get("commands", {})
+        _check(commands, _RAW, "commands")
+        if commands.get("allow", "byoc") not in ("byoc", "any", "none"):
+            raise ValueError("'allow' of commands is byoc, any or none")
+        _check_limits(commands.get("limits", {}), "commands")
+        for pattern in rules.get("bind", []):
+            if not re.fullmatch(r"zmq\+ipc:///.*|zmq\+tcp://.+:(\*|\d+(-\d+)?)", str(pattern)):
+                raise ValueError(f"'{pattern}' in bind is neither zmq+ipc:///PATH nor zmq+tcp://HOST:PORT (or *)")
+        return rules
+    except (OSError, ValueError) as error:  # JSONDecodeError is one
+        raise FlareError(f"{path}: {error}") from error
+
+
+def _check(rules: Any, kinds: Mapping[str, Any], where: str) -> None:
+    if not isinstance(rules, dict):
+        raise ValueError(f"{where} is not an object")
+    for name, value in rules.items():
+        if name not in kinds:
+            raise ValueError(f"{where} has no '{name}'; it may have {', '.join(kinds)}")
+        if not isinstance(value, kinds[name]) or isinstance(value, bool) and kinds[name] is not bool:
+            raise ValueError(f"'{name}' of {where} is of the wrong type")
+
+
+def _check_trainer(trainer: dict, where: str) -> None:
+    command = _words(trainer.get("command", ""))
+    if not command:
+        raise ValueError(f"{where} has no command")
+    if not os.path.isabs(trainer.get("cwd", "/").replace("{WORKSPACE}", "/")):
+        raise ValueError(f"'cwd' of {where} does not begin with /")
+    if os.sep in command[0] and not os.path.isabs(command[0].replace("{WORKSPACE}", "/")) and "cwd" not in trainer:
+        raise ValueError(f"{where} has the relative program {command[0]} and no cwd")
+    if not all(isinstance(value, str) for value in trainer.get("environment", {}).values()):
+        raise ValueError(f"'environment' of {where} has a value that is no text")
+    _check_limits(trainer.get("limits", {}), where)
+
+
+def _check_limits(limits: dict, where: str) -> None:
+    _check(limits, dict.fromkeys([*_LIMITS, "nice", "task_seconds"], int), f"'limits' of {where}")
+    if any(value < 0 for name, value in limits.items() if name != "nice"):
+        raise ValueError(f"'limits' of {where} has a negative number")
+
+
+# ---- The trainer's program -------------------------------------------------------------------------------------------
+
+_MACHINES = {3: "i386", 8: "MIPS", 20: "PowerPC", 21: "ppc64le", 22: "s390x", 40: "arm", 62: "x86_64", 183: "aarch64"}
+_MACHINES.update({243: "riscv64", 258: "loongarch64"})
+_PT_INTERP = 3
+_NOT_LOADED = (
+    r"error while loading shared libraries: (\S+?):",  # glibc
+    r"Error loading shared library (\S+?):",  # musl
+    r"(?:version `)([A-Z]+_[0-9.]+)' not found",  # a newer glibc or libstdc++ than the site's
+)
+
+
+def find_program(program: str, folders: Sequence[str], mend: str = "") -> str:
+    """The program's path: looked for in the folders, and by PATH when it is a bare name."""
+    # An absolute path stays what it is.
+    candidates = [os.path.abspath(os.path.join(folder, program)) for folder in folders]
+    for path in candidates:
+        if os.path.isfile(path):
+            _make_executable(path, mend)
+            return path
+    found = shutil.which(program) if os.sep not in program else None
+    if not found:
+        looked = " or ".join(sorted(set(os.path.dirname(path) for path in candidates)))
+        where = f"it is not in {looked}" if looked else "it is"
+        also = "" if os.sep in program else " nor in PATH" if looked else " not in PATH"
+        raise FlareError(f"the trainer '{program}' is not there: {where}{also}")
+    return found
+
+
+def _make_executable(path: str, mend: str) -> None:
+    """Job archives lose the right to execute; it is given back below the folder `mend`."""
+    if os.access(path, os.X_OK):
+        return
+    if noexec := _noexec(path):
+        raise FlareError(f"the trainer {path} {noexec}")
+    real = os.path.realpath(path)
+    if not mend or os.path.commonpath([os.path.realpath(mend), real]) != os.path.realpath(mend):
+        raise FlareError(f"the trainer {path} may not be executed: run chmod +x on it")
+    try:
+        mode = os.stat(real).st_mode
+        os.chmod(real, mode | (mode & 0o444) >> 2)  # whoever may read it
+    except OSError as error:
+        raise FlareError(f"the trainer {path} may not be executed, and cannot be made so: {error.strerror}") from error
+
+
+def _noexec(path: str) -> str:
+    if not os.statvfs(path).f_flag & os.ST_NOEXEC:
+        return ""
+    return "is on a file system that is mounted noexec: nothing there can be executed; put it elsewhere on the site"
+
+
+class _Elf(NamedTuple):
+    machine: int
+    loader: str
+
+
+def _read_elf(path: str) -> Optional[_Elf]:
+    """What an ELF file needs of the machine; None when it is none, or not one that can be read."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(64)
+            if head[:4] != b"\x7fELF":
+                return None
+            order = "<" if head[5] == 1 else ">"
+            machine = struct.unpack_from(order + "H", head, 18)[0]
+            wide = head[4] == 2
+            start = struct.unpack_from(order + ("Q" if wide else "I"), head, 32 if wide else 28)[0]
+            size, count = struct.unpack_from(order + "HH", head, 54 if wide else 42)
+            for index in range(count):
+                file.seek(start + index * size)
+                entry = file.read(size)
+                if struct.unpack_from(order + "I", entry)[0] == _PT_INTERP:
+                    at = struct.unpack_from(order + ("Q" if wide else "I"), entry, 8 if wide else 4)[0]
+                    length = struct.unpack_from(order + ("Q" if wide else "I"), entry, 32 if wide else 16)[0]
+                    file.seek(at)
+                    return _Elf(machine, file.read(min(length, 4096)).rstrip(b"\0").decode(errors="replace"))
+            return _Elf(machine, "")
+    except (OSError, struct.error, IndexError):
+        return None
+
+
+def why_not_started(path: str, number: int, text: str) -> str:
+    """Why the kernel would not execute a program that is there, in words that lead to the remedy."""
+    elf, this_machine = _read_elf(path), _read_elf("/proc/self/exe")
+    if elf and this_machine and elf.machine != this_machine.machine:
+        built, here = (_MACHINES.get(n, f"ELF machine {n}") for n in (elf.machine, this_machine.machine))
+        return f"is built for {built}, and this machine is {here}: build it for {here}"
+    if elf and elf.loader and not os.path.exists(elf.loader):
+        return f"needs {elf.loader}, which this site does not have: build it for this system, or statically"
+    if noexec := _noexec(path):
+        return noexec
+    with open(path, "rb") as file:
+        first = file.readline(512)
+    if first.startswith(b"#!"):
+        line = first[2:].decode(errors="replace").rstrip("\n")
+        if line.endswith("\r"):
+            return "has Windows line ends, which make its interpreter one that is not there: run dos2unix on it"
+        interpreter = (line.split() or [""])[0]
+        if not os.path.exists(interpreter):
+            return f"is a script for {interpreter or 'nothing'}, which this site does not have"
+        if not os.access(interpreter, os.X_OK):
+            return f"is a script for {interpreter}, which may not be executed"
+    elif not elf and number == errno.ENOEXEC:
+        return "is no program for this system: neither ELF nor a script that begins with #!"
+    return f"was not executed: {text}"
+
+
+def missing_libraries(output: str) -> str:
+    """What the loader did not find, when a program's output says that there was such a thing."""
+    named = [match[1] for pattern in _NOT_LOADED for match in re.finditer(pattern, output)]
+    if not named:
+        return ""
+    names = ", ".join(dict.fromkeys(named))
+    return f": this site lacks {names}, which it needs (install it, or set LD_LIBRARY_PATH; ldd lists all of them)"
+
+
 # ---- The trainer's process -------------------------------------------------------------------------------------------
 
 _LOG_TAIL_LINES, _LOG_TAIL_BYTES = 20, 8192
 
+# Becomes the trainer: an interpreter of its own, as in a fork of a process with threads next to nothing is safe. So
+# the trainer has its limits and its user from its first instruction on. What went wrong goes to the descriptor
+# `report`, which the trainer does not inherit.
+_STARTER = """
+import json, os, resource, signal, sys
+order = json.load(sys.stdin)
+os.set_inheritable(order["report"], False)
+step = ""
+try:
+    for step, what, soft, hard in order["limits"]:
+        highest = resource.getrlimit(what)[1]
+        fits = lambda value: value if highest == resource.RLIM_INFINITY else min(value, highest)
+        resource.setrlimit(what, (fits(soft), fits(hard)))
+    step = "nice"
+    os.nice(order["nice"])
+    step = "user"
+    if order["account"]:
+        uid, gid, groups = order["account"]
+        os.setgroups(groups)
+        os.setgid(gid)
+        os.setuid(uid)
+    step = "cwd"
+    os.chdir(order["cwd"])
+    step = "exec"
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
+        signal.signal(number, signal.SIG_DFL)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.execve(order["command"][0], order["command"], order["environment"])
+except BaseException as error:
+    text = getattr(error, "strerror", None) or str(error)
+    os.write(order["report"], json.dumps([step, getattr(error, "errno", None) or 0, text]).encode())
+    os._exit(127)
+"""
 
-def find_program(program: str, folders: List[str]) -> str:
-    """The program's path: looked for in the folders, and by PATH when it is a bare name."""
-    candidates = [os.path.join(folder, program) for folder in folders]  # an absolute path stays what it is
-    for path in candidates:
-        if os.path.isfile(path):
-            if not os.access(path, os.X_OK):
-                raise FlareError(f"the trainer {path} may not be executed: run chmod +x on it")
-            return os.path.abspath(path)
-    found = shutil.which(program) if os.sep not in program else None
-    if not found:
-        looked = " or ".join(sorted(set(os.path.dirname(path) for path in candidates)))
-        also = "" if os.sep in program else " nor in PATH"
-        raise FlareError(f"the trainer '{program}' is not there: it is not in {looked}{also}")
-    return found
+
+class Account(NamedTuple):
+    """Another user of this machine."""
+
+    name: str
+    uid: int
+    gid: int
+    groups: List[int]
+    home: str
+
+    @classmethod
+    def of(cls, user: Union[str, int]) -> Optional["Account"]:
+        """None for who runs this process already."""
+        if user == "":
+            return None
+        try:
+            entry = pwd.getpwuid(user) if isinstance(user, int) else pwd.getpwnam(user)
+        except KeyError:
+            raise FlareError(f"the site's policy wants the trainer to run as {user}, whom this machine does not know")
+        if entry.pw_uid == os.geteuid():
+            return None
+        if os.geteuid() != 0:
+            raise FlareError(
+                f"the site's policy wants the trainer to run as {entry.pw_name}, and NVFlare's client runs as "
+                f"{getpass.getuser()}: only root can start programs of another user"
+            )
+        groups = os.getgrouplist(entry.pw_name, entry.pw_gid)
+        return cls(entry.pw_name, entry.pw_uid, entry.pw_gid, groups, entry.pw_dir)
+
+    def give(self, path: str) -> None:
+        os.chown(path, self.uid, self.gid)
+
+    def let_into(self, folder: str) -> None:
+        """Lets it enter a private folder, and neither list nor change it."""
+        os.chown(folder, -1, self.gid)
+        os.chmod(folder, 0o710)
 
 
 class TrainerProcess:
     """A trainer in a session of its own: watched by a descriptor, and surely ended with all it started."""
 
-    def __init__(self, command: List[str], cwd: str, environment: Mapping[str, str], log: str):
+    def __init__(self, launch: Launch, environment: Mapping[str, str], log: str, account: Optional[Account] = None):
         self.log = log
+        self._limits = launch.limits
         self._lock = threading.Lock()
         self._status: Optional[int] = None  # as Popen has it, once ended
-        with open(log, "ab") as output:
-            self._process = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        report = os.pipe()
+        try:
+            with open(log, "ab") as output:
+                self._log_start = output.tell()
+                self._process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", "-c", _STARTER],
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    pass_fds=[report[1]],
+                )
+        finally:
+            os.close(report[1])
+            said = os.fdopen(report[0], "rb")
         self.fd = os.pidfd_open(self._process.pid)  # readable once it has ended
         weakref.finalize(self, os.close, self.fd)
+        with said, self._process.stdin as stdin:
+            stdin.write(json.dumps(self._order(launch, environment, account, report[1])).encode())
+            stdin.close()
+            problem = said.read()
+        if problem:
+            self._process.wait()
+            raise FlareError(self._not_started(launch, account, *json.loads(problem)))
+
+    @staticmethod
+    def _order(launch: Launch, environment: Mapping[str, str], account: Optional[Account], report: int) -> dict:
+        limits = []
+        for name, what in _LIMITS.items():
+            if name in launch.limits:
+                soft = launch.limits[name]
+                # A second more until SIGKILL, so that it is SIGXCPU which ends it and says why.
+                limits.append((name, what, soft, soft + 1 if name == "cpu_seconds" else soft))
+        return {
+            "limits": limits,
+            "nice": launch.limits.get("nice", 0),
+            "account": account and (account.uid, account.gid, account.groups),
+            "cwd": launch.cwd,
+            "command": launch.command,
+            "environment": dict(environment),
+            "report": report,
+        }
+
+    @staticmethod
+    def _not_started(launch: Launch, account: Optional[Account], step: str, number: int, text: str) -> str:
+        who = f" as {account.name}" if account else ""
+        if step == "exec":
+            return f"the trainer {launch.command[0]} {why_not_started(launch.command[0], number, text)}{who}"
+        if step == "cwd":
+            return f"the trainer cannot run{who} in {launch.cwd}: {text}"
+        return f"the site's policy cannot be kept: {step}: {text}"
 
     @property
     def pid(self) -> int:
@@ -483,23 +960,94 @@ class TrainerProcess:
     def how_it_ended(self) -> str:
         if self._status is None:
             return "did not end"
-        if self._status >= 0:
-            return f"ended with exit status {self._status}"
-        return f"was ended by signal {-self._status} ({signal.strsignal(-self._status)})"
+        if self._status > 0:
+            return f"ended with exit status {self._status}{missing_libraries(self._output())}"
+        if self._status == 0:
+            return "ended with exit status 0"
+        limits = ", ".join(f"{name} {value}" for name, value in self._limits.items())
+        under = f" under the limits of the site's policy: {limits}" if limits else ""
+        return f"was ended by signal {-self._status} ({signal.strsignal(-self._status)}){under}"
+
+    def _output(self) -> str:
+        """The end of what it wrote."""
+        with open(self.log, "rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(self._log_start, end - _LOG_TAIL_BYTES))
+            return file.read().decode(errors="replace")
 
     def last_words(self) -> str:
         """The end of its log, to be shown with a failure."""
-        with open(self.log, "rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
-        return "".join(f"\n  | {line}" for line in lines)
+        return "".join(f"\n  | {line}" for line in self._output().splitlines()[-_LOG_TAIL_LINES:])
 
 
 def write_profile(path: str, values: Mapping[str, str]) -> None:
     """Readable by its owner only from the first moment, as the token is in it."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         json.dump(dict(values), file)
+
+
+# ---- Delivery to the server ------------------------------------------------------------------------------------------
+
+_SERVER = "server"
+_SIGN_OF_LIFE_S = 5.0
+
+
+class Delivery:
+    """Tells the trainer when the server has a result: it is a second receiver of it, for which this process speaks."""
+
+    def __init__(self, engine: Any, site: str):
+        self._site = site
+        self._lock = threading.Lock()
+        self._pending: Dict[str, Reply] = {}  # by task id
+        self._signs, self._next_sign = 0, 0.0
+        self._sent = ""  # the task whose result the server has taken last
+        self._watch(engine)
+
+    def _watch(self, engine: Any) -> None:
+        """NVFlare fires AFTER_SEND_TASK_RESULT also when it gave up, and tells nobody. Its engine knows."""
+        send = engine.send_task_result
+
+        def watched(result: Shareable, *arguments, **more) -> bool:
+            done = send(result, *arguments, **more)
+            if done:
+                self._sent = str(result.get_header(ReservedHeaderKey.TASK_ID))
+            return done
+
+        engine.send_task_result = watched
+
+    def declare(self, library: Library, request: ctypes.c_void_p) -> None:
+        """For a new task; the trainer takes it once it waits for no other result."""
+        self.give_up("NVFlare went on to the next task, and did not say that it had sent the result")
+        for receiver in (self._site, _SERVER):
+            library.call("flare_request_add_receiver", request, receiver.encode())
+
+    def expect(self, task_id: str, reply: Reply) -> None:
+        with self._lock:
+            self._pending[task_id] = reply
+
+    def settle(self, task_id: str) -> None:
+        """NVFlare is done with the sending, one way or the other."""
+        with self._lock:
+            reply = self._pending.pop(task_id, None)
+        if reply:
+            given_up = "NVFlare gave up sending it: the server wanted it no longer, or the job was ended"
+            reply.confirm(_SERVER, self._sent == task_id, "" if self._sent == task_id else given_up)
+
+    def give_up(self, reason: str) -> None:
+        with self._lock:
+            pending, self._pending, self._signs = self._pending, {}, 0
+        for reply in pending.values():
+            reply.confirm(_SERVER, False, reason)
+
+    def show_life(self, now: float) -> None:
+        """NVFlare's way to the server has its own patience, and does not say how far it is: the trainer's must not run
+        out meanwhile. So the receiver moves by one byte."""
+        with self._lock:
+            if now < self._next_sign:
+                return
+            self._next_sign, self._signs = now + _SIGN_OF_LIFE_S, self._signs + 1
+            for reply in self._pending.values():
+                reply.report(_SERVER, self._signs)
 
 
 # ---- The executor ----------------------------------------------------------------------------------------------------
@@ -523,7 +1071,7 @@ class _Refused(Exception):
 class AgentExecutor(Executor):
     def __init__(
         self,
-        command: Union[str, List[str]],
+        command: Union[str, List[str]] = "",
         cwd: str = "",
         environment: Optional[Dict[str, str]] = None,
         library: str = "",
@@ -543,13 +1091,16 @@ class AgentExecutor(Executor):
         heartbeat_timeout: float = 60.0,
         analytics_event: str = "fed.analytix_log_stats",
         options: Optional[Dict[str, str]] = None,
+        trainer: str = "",
+        arguments: Optional[List[str]] = None,
+        deliver_to: str = "client",
     ):
         """Runs a trainer at START_RUN, hands it every task, and ends it with the job.
 
         Args:
             command: the trainer and its arguments, as a list or in the shell's quoting. A relative path is looked for
                 in cwd and in the job's custom folder, a bare name also in PATH. {SITE_NAME}, {JOB_ID} and {WORKSPACE}
-                are replaced by NVFlare.
+                are replaced by NVFlare, and ${secret:...} from 2.9 on.
             cwd: where it runs; the job's app folder by default, to which a relative path refers.
             environment: variables added to those of the site.
             library: the path of libflare_agent.so; else FLARE_AGENT_LIBRARY, else the loader finds it.
@@ -566,6 +1117,9 @@ class AgentExecutor(Executor):
             heartbeat_interval, heartbeat_timeout: seconds; a frozen process is noticed after the timeout.
             analytics_event: the event that metrics of the trainer are fired as; with "fed." it goes to the server.
             options: further options of libflare_agent, for both ends.
+            trainer: instead of command: the name of a trainer in the site's policy.
+            arguments: for that trainer, behind its own; the site's policy must permit it.
+            deliver_to: "client": a result counts as delivered when this process has it. "server": when the server has.
         """
         super().__init__()
         self.command = command
@@ -588,6 +1142,9 @@ class AgentExecutor(Executor):
         self.heartbeat_timeout = heartbeat_timeout
         self.analytics_event = analytics_event
         self.options = options
+        self.trainer = trainer
+        self.arguments = arguments
+        self.deliver_to = deliver_to
         self._check_arguments()
         self._run: Optional["_Run"] = None
         self._failure = "the job has not started"
@@ -596,8 +1153,17 @@ class AgentExecutor(Executor):
         def refuse(text: str):
             raise ValueError(f"AgentExecutor: {text}")
 
-        if not self.command:
-            refuse("command is empty: name the trainer's program")
+        if bool(self.command) == bool(self.trainer):
+            both = f"both 'command' and 'trainer' ({self.trainer}) are given" if self.command else "command is empty"
+            refuse(f"{both}: name the trainer's program, or a trainer of the site's policy")
+        if self.arguments and not self.trainer:
+            refuse("'arguments' are for a trainer of the site's policy: put them into the command")
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", self.agent_id):  # part of a file's name
+            refuse(f"agent_id '{self.agent_id}' has other characters than A-Z a-z 0-9 _ . -")
+        if self.analytics_event.replace("fed.", "", 1).startswith("_"):
+            refuse(f"analytics_event '{self.analytics_event}' is one of NVFlare's own events")
+        if self.deliver_to not in ("client", "server"):
+            refuse(f"deliver_to '{self.deliver_to}' is neither 'client' nor 'server'")
         # Enums of NVFlare (ExchangeFormat, TransferType) are taken as well as their texts.
         self.params_exchange_format = str(getattr(self.params_exchange_format, "value", self.params_exchange_format))
         self.params_transfer_type = str(getattr(self.params_transfer_type, "value", self.params_transfer_type))
@@ -614,10 +1180,14 @@ class AgentExecutor(Executor):
             try:
                 self._run = _Run(self, fl_ctx)
                 self.log_info(fl_ctx, self._run.started)
+                add_job_audit_event(fl_ctx, msg=f"flare agent: {self._run.started}")
             except (FlareError, OSError, ValueError) as error:
                 # The first task is answered with it: a panic here would leave the server waiting for this site.
                 self._failure = str(error)
                 self.log_error(fl_ctx, f"the trainer was not started: {error}")
+                add_job_audit_event(fl_ctx, msg=f"flare agent: the trainer was not started: {error}")
+        elif event_type == EventType.AFTER_SEND_TASK_RESULT and self._run:
+            self._run.result_was_sent(str(fl_ctx.get_prop(FLContextKey.TASK_ID)))
         elif event_type == EventType.ABOUT_TO_END_RUN and self._run:
             run, self._run, self._failure = self._run, None, "the job is over"
             self.log_info(fl_ctx, run.close())
@@ -644,33 +1214,54 @@ class _Run:
     def __init__(self, executor: AgentExecutor, fl_ctx: FLContext):
         self._executor = executor
         self._engine = fl_ctx.get_engine()
-        self._library = Library(executor.library)
+        self._place = Place.of(fl_ctx)
+        self._policy = Policy(self._place)
+        self._launch = self._decide()
+        self._library = Library(executor.library or self._policy.library)
         self.spent_ms: List[float] = []
         self._aborted = False
+        self._delivery: Optional[Delivery] = None
+        if executor.deliver_to == "server":
+            self._delivery = Delivery(self._engine, self._place.site)
         self._folder = tempfile.mkdtemp(prefix="flare-")  # short, as paths of UNIX sockets must be
         self._exchanger: Optional[ctypes.c_void_p] = None
         self._trainer: Optional[TrainerProcess] = None
         try:
-            options = self._options(fl_ctx)
+            options = self._options()
             self._exchanger = self._open_exchanger(options)
-            self._trainer = self._launch(options, fl_ctx)
+            self._trainer = self._start(options)
         except BaseException:
             self._release()
             raise
         self._stop_pipe = os.pipe()  # written to when the attendant shall leave
         self._attendant = threading.Thread(target=self._attend, name="flare-attendant", daemon=True)
         self._attendant.start()
-        self.started = f"trainer {self._trainer.pid} runs; its output goes to {self._trainer.log}"
+        who = f"trainer '{executor.trainer}'" if executor.trainer else "trainer"
+        self.started = f"{who} {self._trainer.pid} runs; its output goes to {self._trainer.log}"
 
     # -- start and end
 
-    def _options(self, fl_ctx: FLContext) -> Dict[str, str]:
+    def _decide(self) -> Launch:
+        """What is started, as far as the site permits it."""
+        executor, policy = self._executor, self._policy
+        policy.check_options(executor.library, executor.options or {})
+        environment = executor.environment or {}
+        if executor.trainer:
+            launch = policy.launch_of_trainer(executor.trainer, executor.arguments or [], environment, executor.cwd)
+        else:
+            launch = policy.launch_of_command(executor.command, environment, executor.cwd)
+        program = find_program(launch.command[0], launch.folders, launch.mend)
+        command = [program, *with_secrets(launch.command)[1:]]
+        return launch._replace(command=command, cwd=launch.cwd or self._place.app)
+
+    def _options(self) -> Dict[str, str]:
         executor = self._executor
-        return {
-            "url": executor.url or f"zmq+ipc://{self._folder}/agent.sock",
+        private = f"zmq+ipc://{self._folder}/agent.sock"
+        options = {
+            "url": executor.url or private,
             "agent_id": executor.agent_id,
-            "site": fl_ctx.get_identity_name(),
-            "job_id": str(fl_ctx.get_job_id()),
+            "site": self._place.site,
+            "job_id": self._place.job_id,
             "token": secrets.token_hex(16),
             "train_task_name": executor.train_task_name,
             "evaluate_task_name": executor.evaluate_task_name,
@@ -681,6 +1272,9 @@ class _Run:
             "heartbeat_timeout": str(executor.heartbeat_timeout),
             **{name: str(value) for name, value in (executor.options or {}).items()},
         }
+        if options["url"] != private:
+            self._policy.check_bind(options["url"])
+        return options
 
     def _open_exchanger(self, options: Dict[str, str]) -> ctypes.c_void_p:
         library, handle = self._library, self._library.flare_options_new()
@@ -693,27 +1287,38 @@ class _Run:
         options["url"] = library.flare_exchanger_url(exchanger).decode()  # with the real port
         return exchanger
 
-    def _launch(self, options: Dict[str, str], fl_ctx: FLContext) -> TrainerProcess:
-        executor, job_id = self._executor, fl_ctx.get_job_id()
-        workspace = self._engine.get_workspace()
-        app = workspace.get_app_dir(job_id)
-        cwd = os.path.abspath(os.path.join(app, executor.cwd))
-        command = executor.command
-        command = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]
-        command[0] = find_program(command[0], [cwd, workspace.get_app_custom_dir(job_id)])
-        profile = os.path.join(self._folder, "profile.json")
+    def _start(self, options: Dict[str, str]) -> TrainerProcess:
+        launch, profile = self._launch, os.path.join(self._folder, "profile.json")
         write_profile(profile, options)
         # Without what a launcher above us may have said to its own trainer.
         mine = ("FLARE_AGENT_LIBRARY", "FLARE_AGENT_LIBRARY_PATH", "FLARE_AGENT_LIB_DIR")
         environment = {k: v for k, v in os.environ.items() if not k.startswith("FLARE_AGENT_") or k in mine}
-        environment.update(executor.environment or {})
+        account = Account.of(launch.user)
+        if account:
+            environment.update({"HOME": account.home, "USER": account.name, "LOGNAME": account.name})
+            self._let_in(account, options["url"], profile)
+        environment.update(launch.environment)
         environment["FLARE_AGENT_PROFILE"] = profile
         environment.update({f"FLARE_AGENT_{k.upper()}": v for k, v in options.items() if k != "token"})
-        log = os.path.join(workspace.get_run_dir(job_id), f"trainer_{executor.agent_id}.log")
-        return TrainerProcess(command, cwd, environment, log)
+        run_folder = self._engine.get_workspace().get_run_dir(self._place.job_id)
+        log = os.path.join(run_folder, f"trainer_{self._executor.agent_id}.log")
+        return TrainerProcess(launch, environment, log, account)
+
+    def _let_in(self, account: Account, url: str, profile: str) -> None:
+        account.let_into(self._folder)
+        account.give(profile)
+        scheme, _, path = url.partition("://")
+        if scheme == "zmq+ipc":
+            account.give(path)
+
+    def result_was_sent(self, task_id: str) -> None:
+        if self._delivery:
+            self._delivery.settle(task_id)
 
     def close(self) -> str:
         """Ends the trainer in order and returns a line for the log."""
+        if self._delivery:
+            self._delivery.give_up("the job ended before NVFlare had sent it")
         name = "flare_exchanger_abort" if self._aborted else "flare_exchanger_end"
         try:
             self._library.call(name, self._exchanger, b"a task was aborted" if self._aborted else b"end of job")
@@ -747,8 +1352,11 @@ class _Run:
         metrics = self._library.flare_exchanger_metric_poll_fd(self._exchanger)
         for fd in (metrics, self._trainer.fd, self._stop_pipe[0]):
             poller.register(fd, select.POLLIN)
+        pause = 1000 * _SIGN_OF_LIFE_S if self._delivery else None
         while True:
-            ready = {fd for fd, _ in poller.poll()}
+            ready = {fd for fd, _ in poller.poll(pause)}
+            if self._delivery:
+                self._delivery.show_life(time.monotonic())
             if metrics in ready:
                 # Firing events is slow, and Python does one thing at a time: a result that comes right after its
                 # metrics goes first.
@@ -814,7 +1422,14 @@ class _Run:
             raise _Refused(ReturnCode.EXECUTION_EXCEPTION, self._with_last_words(str(error))) from error
         finally:
             self._library.flare_request_free(request)  # no lent tensor is read after this
-        return self._finish(task_name, task, reply)
+        if self._delivery:
+            self._delivery.expect(str(shareable.get_header(ReservedHeaderKey.TASK_ID)), reply)
+        try:
+            return self._finish(task_name, task, reply)
+        except _Refused as refused:
+            if self._delivery:
+                self._delivery.give_up(str(refused))
+            raise
 
     def _send(self, request: ctypes.c_void_p, task: Task, shareable: Shareable) -> None:
         library = self._library
@@ -822,6 +1437,8 @@ class _Run:
         if task_id := shareable.get_header(ReservedHeaderKey.TASK_ID):
             library.call("flare_request_set_id", request, str(task_id).encode())
         library.call("flare_request_set_round", request, task.round, task.total_rounds)
+        if self._delivery:
+            self._delivery.declare(library, request)
         library.call("flare_request_send", request)
 
     def _wait(self, request: ctypes.c_void_p, abort_signal: Signal) -> Reply:
@@ -830,7 +1447,7 @@ class _Run:
         poller = select.poll()
         poller.register(self._library.flare_request_poll_fd(request), select.POLLIN)
         poller.register(self._trainer.fd, select.POLLIN)
-        connected = False
+        connected, limit = False, self._launch.limits.get("task_seconds", 0)
         while not abort_signal.triggered:
             ready = {fd for fd, _ in poller.poll(_ABORT_LOOK_MS)}
             late = 1000 * _LATE_RESULT_S if self._trainer.fd in ready else 0
@@ -844,6 +1461,8 @@ class _Run:
                 raise FlareError(f"the trainer runs, but did not connect within {executor.start_timeout:g} s")
             if executor.task_timeout and waited > executor.task_timeout:
                 raise FlareError(f"no result within {executor.task_timeout:g} s (task_timeout)")
+            if limit and waited > limit:
+                raise FlareError(f"no result within {limit} s (task_seconds in the site's policy)")
         self._aborted = True
         raise _Refused(ReturnCode.TASK_ABORTED, "NVFlare aborted the task")
 

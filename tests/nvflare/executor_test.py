@@ -12,7 +12,7 @@ from nvflare.apis.analytix import AnalyticsDataType
 from nvflare.apis.dxo import DataKind, from_shareable
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.app_common.app_constant import AppConstants
-from site_process import LIBRARY, TRAINER, AgentExecutor, Site, result_of
+from site_process import JOB, LIBRARY, TRAINER, AgentExecutor, Site, result_of
 
 
 def group_is_empty(pid):
@@ -130,9 +130,9 @@ class Semantics(Case):
                 token = json.load(file)["token"]
             self.assertFalse([name for name, value in variables.items() if token in value])
             self.assertEqual(variables["FLARE_AGENT_SITE"], "site-1")
-            self.assertEqual(variables["FLARE_AGENT_JOB_ID"], "job-1")
+            self.assertEqual(variables["FLARE_AGENT_JOB_ID"], JOB)
             self.assertEqual(variables["EXTRA"], "1")
-            self.assertEqual(os.readlink(f"/proc/{site.trainer.pid}/cwd"), site.engine.get_app_dir("job-1"))
+            self.assertEqual(os.readlink(f"/proc/{site.trainer.pid}/cwd"), site.engine.app)
         self.assertFalse(os.path.exists(os.path.dirname(profile)))
 
     def test_a_task_costs_little(self):

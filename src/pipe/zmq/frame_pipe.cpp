@@ -81,7 +81,9 @@ void FramePipe::send(const MessagePtr &message, const SendOptions &options) {
   }
   try {
     std::vector<Bytes> objects;
-    outgoing.payload = wire::lay_out(*message, settings_.limits, &objects);
+    Limits limits = settings_.limits;
+    if (options.receivers.size() > 1) limits.inline_bytes = 0;  // inlined it would be settled before the others have it
+    outgoing.payload = wire::lay_out(*message, limits, &objects);
     if (outgoing.payload.inlined) {
       outgoing.inlined = objects.front();
     } else if (!objects.empty()) {
