@@ -1158,7 +1158,8 @@ class AgentExecutor(Executor):
             refuse(f"{both}: name the trainer's program, or a trainer of the site's policy")
         if self.arguments and not self.trainer:
             refuse("'arguments' are for a trainer of the site's policy: put them into the command")
-        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", self.agent_id):  # part of a file's name
+        # It is part of a file's name; {SITE_NAME} and the like are filled in later.
+        if not re.fullmatch(r"[A-Za-z0-9_.{}-]{1,128}", self.agent_id):
             refuse(f"agent_id '{self.agent_id}' has other characters than A-Z a-z 0-9 _ . -")
         if self.analytics_event.replace("fed.", "", 1).startswith("_"):
             refuse(f"analytics_event '{self.analytics_event}' is one of NVFlare's own events")

@@ -256,6 +256,7 @@ class Mistakes(Case):
         }.items():
             with self.subTest(words), self.assertRaisesRegex(ValueError, words):
                 agent_executor.AgentExecutor(**arguments)
+        agent_executor.AgentExecutor(command="x", agent_id="agent-{SITE_NAME}")
 
 
 class Page(unittest.TestCase):

@@ -14,7 +14,7 @@ from nvflare.app_common.np.np_model_persistor import NPModelPersistor
 from nvflare.app_common.workflows.fedavg import FedAvg
 from nvflare.fuel.utils.zip_utils import unzip_all_from_bytes, zip_directory_to_bytes
 from nvflare.job_config.api import FedJob
-from site_process import LIBRARY, TRAINER, AgentExecutor, Site
+from site_process import LIBRARY, TRAINER, AgentExecutor, Site, agent_executor
 
 MODEL = {"w": np.ones(2, np.float32)}
 FIND_LIBRARY = {"LD_LIBRARY_PATH": os.path.dirname(LIBRARY)}
@@ -90,6 +90,15 @@ class NotStarted(Case):
         reason = self.reason_of(program)
         self.assertIn("ended with exit status 127: this site lacks libflare_other.so.0, which it needs", reason)
         self.assertIn("error while loading shared libraries", reason)
+
+    def test_what_loaders_say(self):
+        for line, name in (
+            ("./a: error while loading shared libraries: libx.so.1: cannot open shared object file: ...", "libx.so.1"),
+            ("Error loading shared library libx.so.1: No such file or directory (needed by ./a)", "libx.so.1"),
+            ("./a: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.38' not found (required by ./a)", "GLIBC_2.38"),
+        ):
+            self.assertIn(f"this site lacks {name}, which", agent_executor.missing_libraries(f"starts\n{line}\n"))
+        self.assertEqual(agent_executor.missing_libraries("no GPU here"), "")
 
     def test_a_missing_interpreter(self):
         self.assertIn("is a script for /nowhere/python3, which this site", self.reason_of(b"#!/nowhere/python3 -u\n"))
