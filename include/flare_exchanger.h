@@ -110,7 +110,8 @@ FLARE_API const flare_shareable *flare_reply_shareable(const flare_reply *reply)
 
 /** Tells the trainer how far a declared receiver (not the first) is that fetches the result from here: `bytes` of all
  *  its tensors. It is what keeps streaming_idle_timeout from running out. What does not grow, or is more than there is,
- *  is ignored there, and so is all once the session is over. FLARE_NOT_FOUND: not declared, or the first. FLARE_STOPPED: the exchanger was closed. */
+ *  is ignored there, and so is all once the session is over. FLARE_NOT_FOUND: not declared, or the first.
+ * FLARE_STOPPED: the exchanger was closed. */
 FLARE_API FLARE_MUST_USE flare_status flare_reply_report(flare_reply *reply, const char *receiver, int64_t bytes,
                                                          flare_error **error) FLARE_NOEXCEPT;
 /** Tells the trainer that a declared receiver (not the first) has everything (`success` 1), or gave up (0) for this
