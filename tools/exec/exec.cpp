@@ -131,7 +131,7 @@ class Execution {
     for (;;) {
       const bool ended = program_->has_ended();  // before what it printed is looked at
       while (const auto line = program_->take_line())
-        if (hear(task, *line) && options_.resident) return line;
+        if (hear(task, *line)) return line;
       if (ended) break;
       if (task.is_aborted()) {
         complain(task, "nobody wants its result any more: the program is ended");
@@ -151,7 +151,7 @@ class Execution {
     return std::nullopt;
   }
 
-  // Whether a line is an answer. Metrics go to the job, everything else is passed on.
+  // Whether a line is an answer, as those of a resident program may be. Metrics go to the job, everything else is passed on.
   bool hear(const flare::Task &task, const std::string &line) {
     if (options_.resident && line.starts_with("{")) return true;
     if (const auto metric = parse_metric_line(line)) {

@@ -163,6 +163,21 @@ TEST_F(Exec, TheCommandNamesTheFiles) {
   expect_echo(ask(), model());
 }
 
+// As numpy.savez_compressed() writes the transpose of an array.
+TEST_F(Exec, CompressedArraysInFortransOrderAreUnderstood) {
+  write("make.py", R"(
+import struct, sys, zipfile
+def array(descr, shape, fortran, elements):
+    head = str({'descr': descr, 'fortran_order': fortran, 'shape': shape}).ljust(117) + '\n'
+    return b'\x93NUMPY\1\0' + struct.pack('<H', len(head)) + head.encode() + elements
+with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as file:
+    file.writestr('layer/w.npy', array('<f4', (2, 2), True, struct.pack('<4f', 1, 3, 2, 4)))
+    file.writestr('n.npy', array('<i8', (), False, struct.pack('<q', 7)))
+)");
+  start("python3 $1/make.py $FLARE_RESULT_FILE");
+  expect_echo(ask(), model());
+}
+
 TEST_F(Exec, MetricsAreLines) {
   start("echo hello; echo metric loss 0.5; echo metric loss 0.25 7; echo metric loss low; " + std::string(kEcho));
   ask();
