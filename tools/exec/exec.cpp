@@ -51,7 +51,8 @@ void fail(flare::Task &task, const std::string &return_code, const std::string &
 
 class Execution {
  public:
-  explicit Execution(const ExecOptions &options) : options_(options), files_(parent_of_files(options)) {
+  explicit Execution(const ExecOptions &options)
+      : options_(options), files_(parent_of_files(options)), guard_(files_.path()) {
     if (!options_.resident) return;
     for (const std::string &word : options_.command)
       if (has_placeholder(word))
@@ -151,7 +152,8 @@ class Execution {
     return std::nullopt;
   }
 
-  // Whether a line is an answer, as those of a resident program may be. Metrics go to the job, everything else is passed on.
+  // Whether a line is an answer, as those of a resident program may be. Metrics go to the job, everything else is
+  // passed on.
   bool hear(const flare::Task &task, const std::string &line) {
     if (options_.resident && line.starts_with("{")) return true;
     if (const auto metric = parse_metric_line(line)) {
@@ -206,8 +208,8 @@ class Execution {
 
   const ExecOptions &options_;
   const Interrupts interrupts_;
-  const Guard guard_;  // before the agent's thread
   const PrivateDirectory files_;
+  const Guard guard_;  // before the agent's thread
   flare::Agent agent_;
   std::optional<Program> program_;
   std::optional<int> interrupted_;

@@ -1,8 +1,10 @@
-// Ends a process group when this process is gone, however it went. A process that dies by SIGKILL cannot do it, and the
-// kernel tells only its own children of that.
+// Cleans up when this process is gone, however it went: ends a process group and removes a folder. A process that dies
+// by SIGKILL cannot do it, and the kernel tells only its own children of that.
 #pragma once
 
 #include <sys/types.h>
+
+#include <filesystem>
 
 #include "descriptor.h"
 
@@ -11,7 +13,7 @@ namespace flare_tool {
 class Guard {
  public:
   // Starts a small process, in a session of its own. Before any thread.
-  Guard();
+  explicit Guard(const std::filesystem::path &folder);
   ~Guard();
   Guard(const Guard &) = delete;
   Guard &operator=(const Guard &) = delete;
