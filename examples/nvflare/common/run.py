@@ -1,12 +1,16 @@
-"""Runs a job of this folder once, in NVFlare's simulator with two sites. With NVFlare's Python:
+"""Runs a job of this folder once, with two sites. With NVFlare's Python:
 
     run.py JOB WORKSPACE --command "TRAINER ARGUMENT..."    each site runs a trainer, through AgentExecutor
     run.py JOB WORKSPACE --python                           each site runs the job's client.py, NVFlare's own way
+
+In NVFlare's simulator, or with --poc in a federation of real processes; then it ends with 1 unless the job's status
+is FINISHED:COMPLETED, and leaves WORKSPACE/server/result, which is what the server keeps, and WORKSPACE/site-*.
 """
 import argparse
 import importlib
 import pathlib
 import shlex
+import shutil
 import sys
 
 HERE = pathlib.Path(__file__).parent
@@ -18,15 +22,7 @@ from nvflare.client.config import TransferType  # noqa: E402
 from nvflare.job_config.script_runner import FrameworkType, ScriptRunner  # noqa: E402
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("job")
-    parser.add_argument("workspace", type=pathlib.Path)
-    parser.add_argument("--command")
-    parser.add_argument("--python", action="store_true")
-    parser.add_argument("--argument", action="append", default=[], metavar="NAME=VALUE", help="of AgentExecutor")
-    options = parser.parse_args()
-
+def make_job(options):
     module = importlib.import_module(f"{options.job}.job")
     job = module.job(options.workspace.parent)
     job.to_server(MetricsFile(), id="metrics")
@@ -44,8 +40,41 @@ def main():
         command = shlex.split(options.command) or [""]
         client = AgentExecutor(command=command, params_transfer_type=module.TRANSFER, **arguments)
     job.to_clients(client, tasks=module.TASKS)
+    return job
+
+
+def run_in_federation(job, workspace):
+    """Returns the job's status."""
+    from federation import SITES, Federation
+
+    with Federation(workspace / "federation") as federation:
+        print("server and sites run", flush=True)
+        job.export_job(str(workspace))
+        submitted = federation.submit(workspace / job.name)
+        print(f"submitted job {submitted}", flush=True)
+        status = federation.wait(submitted)
+        print(f"job {submitted}: {status}", flush=True)
+        shutil.copytree(federation.results(submitted), workspace / "server" / "result")
+        for name in SITES:
+            shutil.copytree(federation.site(name, submitted), workspace / name)
+    return status
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("job")
+    parser.add_argument("workspace", type=pathlib.Path)
+    parser.add_argument("--command")
+    parser.add_argument("--python", action="store_true")
+    parser.add_argument("--poc", action="store_true")
+    parser.add_argument("--argument", action="append", default=[], metavar="NAME=VALUE", help="of AgentExecutor")
+    options = parser.parse_args()
+    job = make_job(options)
+    if options.poc:
+        return 0 if run_in_federation(job, options.workspace) == "FINISHED:COMPLETED" else 1
     job.simulator_run(str(options.workspace), n_clients=2, threads=2)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
