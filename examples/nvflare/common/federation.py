@@ -52,6 +52,7 @@ class Federation:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder).absolute()
         self.kits = self.folder / "poc" / "prod_00"
+        self.port = free_port()
         self._session = None
         self._processes = {}
 
@@ -74,7 +75,7 @@ class Federation:
     def _provision(self):
         for name in ("home", "tmp"):
             (self.folder / name).mkdir(parents=True)
-        (self.folder / "project.yml").write_text(PROJECT.replace("PORT", str(free_port())))
+        (self.folder / "project.yml").write_text(PROJECT.replace("PORT", str(self.port)))
         command = [self._bin() / "nvflare", "provision", "-p", "project.yml", "-w", "."]
         done = subprocess.run(
             command, cwd=self.folder, env=self._environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True
@@ -115,15 +116,20 @@ class Federation:
             for name, process in self._processes.items():
                 if process.poll() is not None:
                     raise RuntimeError(f"{name} has ended: {(self.folder / f'{name}.txt').read_text()[-2000:]}")
-            try:
-                self._session = self._session or new_secure_session(ADMIN, str(self.kits / ADMIN), timeout=2)
-                if len(self._session.get_system_info().client_info) == len(SITES):
-                    return
-            except NoConnection:
-                pass
+            if self._session is None and self._listens():
+                with contextlib.suppress(NoConnection):
+                    self._session = new_secure_session(ADMIN, str(self.kits / ADMIN))
+            if self._session and len(self._session.get_system_info().client_info) == len(SITES):
+                return
             if time.monotonic() > end:
                 raise RuntimeError(f"server and sites did not find each other within {START_LIMIT} s")
             time.sleep(LOOK)
+
+    def _listens(self):
+        """Whether the server's port is open, as a session that is made too early complains aloud."""
+        with contextlib.suppress(OSError), socket.create_connection(("localhost", self.port), timeout=1):
+            return True
+        return False
 
     def close(self):
         """Asks all to end, and ends whoever does not."""
