@@ -47,6 +47,7 @@ from nvflare.apis.signal import Signal
 from nvflare.apis.utils.analytix_utils import create_analytic_dxo, send_analytic_dxo
 from nvflare.apis.utils.fl_context_utils import add_job_audit_event
 from nvflare.app_common.app_constant import AppConstants
+from nvflare.widgets.fed_event import FED_EVENT_TOPIC
 
 try:  # NVFlare 2.9 has references to secrets in commands
     from nvflare.utils.process_utils import prepare_subprocess_command
@@ -1057,7 +1058,8 @@ _ABORT_LOOK_MS = 20
 _LATE_RESULT_S = 0.1  # a result may still be on its way through the library when its trainer has ended
 _METRICS_PAUSE_S = 0.05
 # NVFlare 2.8's server drops an event that a later one of the same site overtakes on its way; 2.9 knows events by ids.
-_METRICS_APART_S = 0.0 if hasattr(FedEventHeader, "EVENT_ID") else 0.02
+_EVENTS_ARE_DROPPED = not hasattr(FedEventHeader, "EVENT_ID")
+_EVENT_TIMEOUT_S = 5.0
 _TERM_GRACE_S = 5.0
 _ABORT_GRACE_S = 2.0  # NVFlare kills the process of an aborted job itself after some seconds
 
@@ -1387,7 +1389,6 @@ class _Run:
                 return status == TIMEOUT
             try:
                 self._fire_metric(handle)
-                time.sleep(_METRICS_APART_S)
             except Exception as error:  # a metric must not end the job
                 with self._engine.new_context() as fl_ctx:
                     self._executor.log_warning(fl_ctx, f"a metric was dropped: {error}")
@@ -1407,7 +1408,17 @@ class _Run:
         dxo = create_analytic_dxo(tag=name, value=value, data_type=AnalyticsDataType[kind], **more)
         event = self._executor.analytics_event
         with self._engine.new_context() as fl_ctx:
-            send_analytic_dxo(self._executor, dxo, fl_ctx, event, fire_fed_event=event.startswith("fed."))
+            if _EVENTS_ARE_DROPPED and event.startswith("fed."):
+                self._hand_to_server(event, dxo.to_shareable(), fl_ctx)
+            else:
+                send_analytic_dxo(self._executor, dxo, fl_ctx, event, fire_fed_event=event.startswith("fed."))
+
+    def _hand_to_server(self, event: str, data: Shareable, fl_ctx: FLContext) -> None:
+        """Sends what firing the event would send, and waits until the server has it: no later one can overtake it."""
+        data.set_header(FedEventHeader.EVENT_TYPE, event)
+        data.set_header(FedEventHeader.ORIGIN, fl_ctx.get_identity_name())
+        data.set_header(FedEventHeader.TIMESTAMP, time.time())
+        self._engine.send_aux_request(None, FED_EVENT_TOPIC, data, _EVENT_TIMEOUT_S, fl_ctx)
 
     # -- tasks
 
