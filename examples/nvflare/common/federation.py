@@ -176,7 +176,7 @@ class Federation:
         """A site's folder of the job, with its log and that of its trainer."""
         return self.kits / name / job
 
-    def log(self, name, job):
-        """What the administrator sees of the log of "server" or of a site."""
-        return self._session.get_job_logs(job, name)["logs"].get(name, "")
-
+    def errors(self, site, job):
+        """What an administrator sees of a site's errors: sites stream them to the server while a job runs."""
+        folder = pathlib.Path(self._session.download_job_components(job))
+        return "".join(path.read_text() for path in folder.rglob(f"ERRORLOG_{site}*") if path.is_file())
