@@ -9,6 +9,7 @@ import io
 import os
 import pathlib
 import re
+import shutil
 import socket
 import ssl
 import sys
@@ -35,13 +36,15 @@ LANGUAGES = [name for name in ("c", "cpp", "go", "rust", "julia") if (BUILD / "b
 class Job:
     """Submitted at once; what is left of it is in `workspace` after finish()."""
 
-    def __init__(self, federation, folder, example, *command, **arguments):
+    def __init__(self, federation, folder, example, *command, with_code=True, **arguments):
         self.federation, self.workspace = federation, folder
         folder.mkdir()
         module = importlib.import_module(f"{example}.job")
         client = run.AgentExecutor(command=[str(word) for word in command], **arguments)
         job = run.make_job(module, folder, client)
         job.export_job(str(folder))
+        if not with_code:
+            shutil.rmtree(folder / job.name / "app" / "custom")
         self.id = federation.submit(folder / job.name)
 
     def finish(self):
@@ -155,6 +158,10 @@ class Quick(unittest.TestCase):
         self.federation.close()
         self.assertEqual(self.driver.left_behind(self.mark, 10), {})
         self.assertEqual(list(self.temporary.iterdir()), [])
+
+    def test_5_a_job_without_code_at_sites_that_do_not_list_the_plugin(self):
+        self.assertEqual(self.no_code.finish(), "FINISHED:ABNORMAL")
+        for s in run.SITES: print(self.no_code.site_log(s)[-1500:])
 
 
 if __name__ == "__main__":
