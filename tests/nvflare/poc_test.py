@@ -159,9 +159,24 @@ class Quick(unittest.TestCase):
         self.assertEqual(self.driver.left_behind(self.mark, 10), {})
         self.assertEqual(list(self.temporary.iterdir()), [])
 
+
+class All(Quick):
+    @classmethod
+    def submit(cls):
+        super().submit()
+        others = [name for name in LANGUAGES if name not in ("c", "cpp")]
+        cls.others = {name: hello(cls.federation, cls.folder, name) for name in others}
+        cls.no_code = odd(cls.federation, cls.folder, "hello", "echo", with_code=False)
+
+    def test_4_the_other_languages(self):
+        for language, job in self.others.items():
+            with self.subTest(language):
+                self.assert_learned(job)
+
     def test_5_a_job_without_code_at_sites_that_do_not_list_the_plugin(self):
         self.assertEqual(self.no_code.finish(), "FINISHED:ABNORMAL")
-        for s in run.SITES: print(self.no_code.site_log(s)[-1500:])
+        for site in run.SITES:
+            self.assertRegex(self.no_code.site_log(site), "'agent_executor.AgentExecutor' .* is not in allow_list")
 
 
 if __name__ == "__main__":
