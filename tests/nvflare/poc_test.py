@@ -174,7 +174,8 @@ class All(Quick):
                 self.assert_learned(job)
 
     def test_5_a_job_without_code_at_sites_that_do_not_list_the_plugin(self):
-        self.assertEqual(self.no_code.finish(), "FINISHED:ABNORMAL")
+        # NVFlare's word for it depends on which process ends first.
+        self.assertIn(self.no_code.finish(), ("FINISHED:ABNORMAL", "FINISHED:EXECUTION_EXCEPTION"))
         for site in run.SITES:
             self.assertRegex(self.no_code.site_log(site), "'agent_executor.AgentExecutor' .* is not in allow_list")
 
