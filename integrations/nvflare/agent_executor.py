@@ -1059,7 +1059,7 @@ _LATE_RESULT_S = 0.1  # a result may still be on its way through the library whe
 _METRICS_PAUSE_S = 0.05
 # NVFlare 2.8's server drops an event that a later one of the same site overtakes on its way; 2.9 knows events by ids.
 _EVENTS_ARE_DROPPED = not hasattr(FedEventHeader, "EVENT_ID")
-_EVENT_TIMEOUT_S = 5.0
+_EVENT_TIMEOUT_S = 2.0
 _TERM_GRACE_S = 5.0
 _ABORT_GRACE_S = 2.0  # NVFlare kills the process of an aborted job itself after some seconds
 
@@ -1225,6 +1225,7 @@ class _Run:
         self._library = Library(executor.library or self._policy.library)
         self.spent_ms: List[float] = []
         self._aborted = False
+        self._event_patience = _EVENT_TIMEOUT_S
         self._delivery: Optional[Delivery] = None
         if executor.deliver_to == "server":
             self._delivery = Delivery(self._engine, self._place.site)
@@ -1417,8 +1418,12 @@ class _Run:
         """Sends what firing the event would send, and waits until the server has it: no later one can overtake it."""
         data.set_header(FedEventHeader.EVENT_TYPE, event)
         data.set_header(FedEventHeader.ORIGIN, fl_ctx.get_identity_name())
-        data.set_header(FedEventHeader.TIMESTAMP, time.time())
-        self._engine.send_aux_request(None, FED_EVENT_TOPIC, data, _EVENT_TIMEOUT_S, fl_ctx)
+        begin = time.time()
+        data.set_header(FedEventHeader.TIMESTAMP, begin)
+        patience = 0.0 if self._aborted else self._event_patience
+        self._engine.send_aux_request(None, FED_EVENT_TOPIC, data, patience, fl_ctx)
+        if patience and time.time() - begin >= patience:
+            self._event_patience = 0.0  # the end of the job must not wait for each of many
 
     # -- tasks
 
