@@ -22,6 +22,8 @@ from metrics_file import MetricsFile  # noqa: E402
 from nvflare.client.config import TransferType  # noqa: E402
 from nvflare.job_config.script_runner import FrameworkType, ScriptRunner  # noqa: E402
 
+COMPLETED = "FINISHED:COMPLETED"
+
 
 def client_of(options, module):
     if options.python:
@@ -63,6 +65,8 @@ def run_in_federation(job, workspace):
         status = federation.wait(submitted)
         print(f"job {submitted}: {status}", flush=True)
         fetch(federation, submitted, workspace)
+        if status != COMPLETED:
+            print(*(federation.errors(site, submitted) for site in SITES), sep="\n")
     return status
 
 
@@ -78,7 +82,7 @@ def main():
     module = importlib.import_module(f"{options.job}.job")
     job = make_job(module, options.workspace.parent, client_of(options, module))
     if options.poc:
-        return 0 if run_in_federation(job, options.workspace) == "FINISHED:COMPLETED" else 1
+        return 0 if run_in_federation(job, options.workspace) == COMPLETED else 1
     job.simulator_run(str(options.workspace), n_clients=2, threads=2)
     return 0
 
