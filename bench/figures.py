@@ -11,7 +11,7 @@ class Skipped(Exception):
 
 @dataclass
 class Case:
-    kind: str  # cycle, model, session, nvflare
+    kind: str  # cycle, model, session, language, nvflare, job
     group: str  # of contenders that run in turn
     name: str
     unit: str
@@ -73,6 +73,10 @@ def notes(case):
         say("start_ms", "connected after {:.0f} ms")
         say("trainer_peak_mib", "at most {:.0f} MiB resident")
     say("rss_mib", "{:.1f} MiB resident")
+    say("round_s", "round {:.1f} s")
+    for name in ("trainer", "job_process"):
+        say(f"{name}_mib", name.replace("_", " ") + " {:.0f} MiB,", max)
+        say(f"{name}_models", "{:.1f} models more than without one", max)
     return ", ".join(parts)
 
 

@@ -17,17 +17,17 @@ VERSION = "2.8.3"
 SHIM = "npz files and a program, client API"
 
 
-def python_of(build):
-    """Of the venv that scripts/nvflare-job --install --nvflare 2.8.3 makes."""
-    python = build / f"venv-nvflare-{VERSION}" / "bin" / "python"
+def python_of(build, version=VERSION):
+    """Of the venv that scripts/nvflare-job --install --nvflare VERSION makes."""
+    python = build / f"venv-nvflare-{version}" / "bin" / "python"
     if not python.exists():
-        raise Skipped(f"NVFlare {VERSION} is not installed: scripts/nvflare-job --install --nvflare {VERSION}")
+        raise Skipped(f"NVFlare {version} is not installed: scripts/nvflare-job --install --nvflare {version}")
     return python
 
 
-def script(build, name, *arguments):
-    done = subprocess.run([python_of(build), HERE / name, *map(str, arguments)], capture_output=True, text=True,
-                          timeout=300)
+def script(build, name, *arguments, version=VERSION):
+    done = subprocess.run([python_of(build, version), HERE / name, *map(str, arguments)], capture_output=True, text=True,
+                          timeout=600)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines()
         raise Skipped(f"{name} failed: {lines[-1] if lines else done.returncode}")

@@ -40,13 +40,14 @@ from nvflare.apis.app_validation import AppValidationKey
 from nvflare.apis.dxo import DXO, DataKind, from_shareable
 from nvflare.apis.event_type import EventType
 from nvflare.apis.executor import Executor
-from nvflare.apis.fl_constant import FLContextKey, ReturnCode
+from nvflare.apis.fl_constant import FedEventHeader, FLContextKey, ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import ReservedHeaderKey, Shareable, make_reply
 from nvflare.apis.signal import Signal
 from nvflare.apis.utils.analytix_utils import create_analytic_dxo, send_analytic_dxo
 from nvflare.apis.utils.fl_context_utils import add_job_audit_event
 from nvflare.app_common.app_constant import AppConstants
+from nvflare.widgets.fed_event import FED_EVENT_TOPIC
 
 try:  # NVFlare 2.9 has references to secrets in commands
     from nvflare.utils.process_utils import prepare_subprocess_command
@@ -1056,6 +1057,9 @@ class Delivery:
 _ABORT_LOOK_MS = 20
 _LATE_RESULT_S = 0.1  # a result may still be on its way through the library when its trainer has ended
 _METRICS_PAUSE_S = 0.05
+# NVFlare 2.8's server drops an event that a later one of the same site overtakes on its way; 2.9 knows events by ids.
+_EVENTS_ARE_DROPPED = not hasattr(FedEventHeader, "EVENT_ID")
+_EVENT_TIMEOUT_S = 2.0
 _TERM_GRACE_S = 5.0
 _ABORT_GRACE_S = 2.0  # NVFlare kills the process of an aborted job itself after some seconds
 
@@ -1221,6 +1225,7 @@ class _Run:
         self._library = Library(executor.library or self._policy.library)
         self.spent_ms: List[float] = []
         self._aborted = False
+        self._event_patience = _EVENT_TIMEOUT_S
         self._delivery: Optional[Delivery] = None
         if executor.deliver_to == "server":
             self._delivery = Delivery(self._engine, self._place.site)
@@ -1404,7 +1409,21 @@ class _Run:
         dxo = create_analytic_dxo(tag=name, value=value, data_type=AnalyticsDataType[kind], **more)
         event = self._executor.analytics_event
         with self._engine.new_context() as fl_ctx:
-            send_analytic_dxo(self._executor, dxo, fl_ctx, event, fire_fed_event=event.startswith("fed."))
+            if _EVENTS_ARE_DROPPED and event.startswith("fed."):
+                self._hand_to_server(event, dxo.to_shareable(), fl_ctx)
+            else:
+                send_analytic_dxo(self._executor, dxo, fl_ctx, event, fire_fed_event=event.startswith("fed."))
+
+    def _hand_to_server(self, event: str, data: Shareable, fl_ctx: FLContext) -> None:
+        """Sends what firing the event would send, and waits until the server has it: no later one can overtake it."""
+        data.set_header(FedEventHeader.EVENT_TYPE, event)
+        data.set_header(FedEventHeader.ORIGIN, fl_ctx.get_identity_name())
+        begin = time.time()
+        data.set_header(FedEventHeader.TIMESTAMP, begin)
+        patience = 0.0 if self._aborted else self._event_patience
+        self._engine.send_aux_request(None, FED_EVENT_TOPIC, data, patience, fl_ctx)
+        if patience and time.time() - begin >= patience:
+            self._event_patience = 0.0  # the end of the job must not wait for each of many
 
     # -- tasks
 

@@ -89,10 +89,10 @@ class Runs(unittest.TestCase):
     def setUp(self):
         self.driver = driver()
 
-    def run_script(self, script, limit=20.0):
+    def run_script(self, script, limit=20.0, silence=20.0):
         with tempfile.TemporaryDirectory() as folder:
             log = pathlib.Path(folder, "log.txt")
-            return self.driver.run(sys.executable, ["-c", script], log, dict(os.environ), limit)
+            return self.driver.run(sys.executable, ["-c", script], log, dict(os.environ), limit, silence)
 
     def test_a_good_run(self):
         self.assertEqual(self.run_script("pass"), "")
@@ -106,13 +106,12 @@ class Runs(unittest.TestCase):
         self.assert_gone("77.125")
 
     def test_not_a_word(self):
-        with mock.patch.object(self.driver, "SILENCE", 1):
-            self.assertEqual(self.run_script("import time; time.sleep(79.125)"), "no end: not a word for 1 s")
+        problem = self.run_script("import time; time.sleep(79.125)", silence=1)
+        self.assertEqual(problem, "no end: not a word for 1 s")
 
     def test_a_word_now_and_then(self):
         script = "import time\nfor _ in range(8): print('.', flush=True); time.sleep(0.25)"
-        with mock.patch.object(self.driver, "SILENCE", 1):
-            self.assertEqual(self.run_script(script), "")
+        self.assertEqual(self.run_script(script, silence=1), "")
 
     def test_a_process_is_left_behind(self):
         script = "import subprocess; subprocess.Popen(['sleep', '78.125'], start_new_session=True)"

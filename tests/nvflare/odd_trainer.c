@@ -10,6 +10,8 @@
  *   quit     says why and exits with 3 before it opens an agent
  *   crash    writes a line and aborts in the middle of the first task; with a child that would go on
  *   killed   is killed in the middle of the first task
+ *   upload   add, but it is killed in the middle of the upload of its first result; not again when it was started
+ *            anew, which it knows by a file in its working directory
  *   leave    answers one task and exits with 0
  *   hang     never answers, and ignores SIGTERM; with a child that does so too
  *   stay     echo, but after the end of the job it goes on until SIGTERM, and exits with 5
@@ -53,6 +55,8 @@ static void start_child(void) {
   if (fork() == 0) sleep_for_ever();
 }
 
+static int changes(void) { return is("add") || is("upload"); }
+
 /* Copies a tensor into the result, changed as the mode says. */
 static flare_status put(flare_shareable *reply, size_t index, const char *name, flare_tensor tensor,
                         flare_error **error) {
@@ -63,7 +67,7 @@ static flare_status put(flare_shareable *reply, size_t index, const char *name, 
   if ((index == 0 && is("less")) || is("metrics")) return FLARE_OK;
   if (tensor.dtype == FLARE_FLOAT32 && count > 0 && count <= MAX_ELEMENTS) {
     memcpy(elements, tensor.data, count * sizeof *elements);
-    for (size_t i = 0; i < count && is("add"); i++) elements[i] += 1;
+    for (size_t i = 0; i < count && changes(); i++) elements[i] += 1;
     if (index == 0 && is("nan")) elements[count - 1] = NAN;
     tensor.data = elements;
   }
@@ -73,6 +77,26 @@ static flare_status put(flare_shareable *reply, size_t index, const char *name, 
     tensor.shape = &shorter;
   }
   return flare_shareable_copy_tensor(reply, name, &tensor, error);
+}
+
+/* Submits, and is killed once a part of the result has gone. */
+static flare_status die_in_upload(flare_result *result, flare_error **error) {
+  flare_progress progress = FLARE_PROGRESS_INIT;
+  flare_status status = flare_result_submit(result, error);
+  while (status == FLARE_OK && progress.bytes_done == 0)
+    status = flare_result_wait_progress(result, FLARE_WAIT_FOREVER, &progress, error);
+  if (status == FLARE_OK && progress.bytes_done < progress.bytes_total) {
+    (void)fprintf(stderr, "killed with %d MiB sent\n", (int)(progress.bytes_done >> 20));
+    (void)raise(SIGKILL);
+  }
+  return status;
+}
+
+/* True once, for the first process in this working directory. */
+static int is_first_life(void) {
+  FILE *const mark = fopen("first_life", "wx");
+  if (mark != NULL) (void)fclose(mark);
+  return mark != NULL;
 }
 
 /* Tells the peer why its task has no result. */
@@ -114,6 +138,7 @@ static flare_status answer(flare_agent *agent, flare_task *task, flare_result *r
   if (status == FLARE_OK) status = flare_agent_log_scalar(agent, "loss", 0.25, flare_task_round(task), error);
   if (status == FLARE_OK)
     status = flare_agent_log_json(agent, "SCALARS", "both", "{\"a\": 1, \"b\": 2.5}", FLARE_NO_STEP, NULL, error);
+  if (status == FLARE_OK && is("upload") && is_first_life()) return die_in_upload(result, error);
   return status == FLARE_OK ? flare_result_finish(result, FLARE_WAIT_FOREVER, error) : status;
 }
 

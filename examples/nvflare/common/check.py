@@ -22,7 +22,9 @@ REFERENCE_TOLERANCE = 1e-6  # unless the job has a TOLERANCE of its own
 
 
 def results(workspace):
-    return workspace / "server" / "simulate_job"
+    """What the server has of the job: as run.py --poc fetched it, or as the simulator left it."""
+    fetched = workspace / "server" / "result"
+    return fetched if fetched.exists() else workspace / "server" / "simulate_job"
 
 
 def read_model(workspace):

@@ -1,21 +1,73 @@
-"""Runs a job of this folder once, in NVFlare's simulator with two sites. With NVFlare's Python:
+"""Runs a job of this folder once, with two sites. With NVFlare's Python:
 
     run.py JOB WORKSPACE --command "TRAINER ARGUMENT..."    each site runs a trainer, through AgentExecutor
     run.py JOB WORKSPACE --python                           each site runs the job's client.py, NVFlare's own way
+
+In NVFlare's simulator, or with --poc in a federation of real processes; then it ends with 1 unless the job's status
+is FINISHED:COMPLETED, and leaves WORKSPACE/server/result, which is what the server keeps, and WORKSPACE/site-*.
 """
 import argparse
 import importlib
 import pathlib
 import shlex
+import shutil
 import sys
 
 HERE = pathlib.Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE.parents[2] / "integrations" / "nvflare")]
 
 from agent_executor import AgentExecutor  # noqa: E402
+from federation import SITES, Federation  # noqa: E402
 from metrics_file import MetricsFile  # noqa: E402
 from nvflare.client.config import TransferType  # noqa: E402
 from nvflare.job_config.script_runner import FrameworkType, ScriptRunner  # noqa: E402
+
+COMPLETED = "FINISHED:COMPLETED"
+
+
+def client_of(options, module):
+    if options.python:
+        script = HERE.parent / getattr(module, "CLIENT", options.job) / "client.py"
+        transfer = TransferType(module.TRANSFER)
+        return ScriptRunner(script=str(script), framework=FrameworkType.NUMPY, params_transfer_type=transfer)
+    arguments = dict(text.split("=", 1) for text in options.argument)
+    for name in ("task_timeout", "start_timeout", "stop_grace_period"):
+        if name in arguments:
+            arguments[name] = float(arguments[name])
+    command = shlex.split(options.command) or [""]
+    return AgentExecutor(command=command, params_transfer_type=module.TRANSFER, **arguments)
+
+
+def make_job(module, folder, client):
+    """The job of this module, its clients run by `client`; the server may read files that are made in `folder`."""
+    job = module.job(folder)
+    job.to_server(MetricsFile(), id="metrics")
+    # NVFlare asks for the next task every 2 seconds; small examples need not wait for that.
+    job.to_server({"server": {"task_request_interval": 0.1}})
+    job.to_clients(client, tasks=module.TASKS)
+    return job
+
+
+def fetch(federation, submitted, workspace):
+    """Gets what server and sites have of a finished job: workspace/server/result and workspace/site-*."""
+    shutil.copytree(federation.results(submitted), workspace / "server" / "result")
+    for name in SITES:
+        shutil.copytree(federation.site(name, submitted), workspace / name)
+
+
+def run_in_federation(job, workspace):
+    """Returns the job's status."""
+    with Federation(workspace / "federation") as federation:
+        print("server and sites run", flush=True)
+        job.export_job(str(workspace))
+        submitted = federation.submit(workspace / job.name)
+        print(f"submitted job {submitted}", flush=True)
+        status = federation.wait(submitted)
+        print(f"job {submitted}: {status}", flush=True)
+        fetch(federation, submitted, workspace)
+        if status != COMPLETED:
+            print(*(federation.errors(site, submitted) for site in SITES), sep="\n")
+    return status
 
 
 def main():
@@ -24,28 +76,16 @@ def main():
     parser.add_argument("workspace", type=pathlib.Path)
     parser.add_argument("--command")
     parser.add_argument("--python", action="store_true")
+    parser.add_argument("--poc", action="store_true")
     parser.add_argument("--argument", action="append", default=[], metavar="NAME=VALUE", help="of AgentExecutor")
     options = parser.parse_args()
-
     module = importlib.import_module(f"{options.job}.job")
-    job = module.job(options.workspace.parent)
-    job.to_server(MetricsFile(), id="metrics")
-    # NVFlare asks for the next task every 2 seconds; small examples need not wait for that.
-    job.to_server({"server": {"task_request_interval": 0.1}})
-    if options.python:
-        script = HERE.parent / getattr(module, "CLIENT", options.job) / "client.py"
-        transfer = TransferType(module.TRANSFER)
-        client = ScriptRunner(script=str(script), framework=FrameworkType.NUMPY, params_transfer_type=transfer)
-    else:
-        arguments = dict(text.split("=", 1) for text in options.argument)
-        for name in ("task_timeout", "start_timeout", "stop_grace_period"):
-            if name in arguments:
-                arguments[name] = float(arguments[name])
-        command = shlex.split(options.command) or [""]
-        client = AgentExecutor(command=command, params_transfer_type=module.TRANSFER, **arguments)
-    job.to_clients(client, tasks=module.TASKS)
+    job = make_job(module, options.workspace.parent, client_of(options, module))
+    if options.poc:
+        return 0 if run_in_federation(job, options.workspace) == COMPLETED else 1
     job.simulator_run(str(options.workspace), n_clients=2, threads=2)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
