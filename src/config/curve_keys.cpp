@@ -49,16 +49,19 @@ std::vector<std::string> read_keys(const std::string &path, std::string_view kin
     std::string_view line = take_line(&text);
     const std::string_view word = take_word(&line);
     if (word.empty() || word.starts_with('#')) continue;
-    const std::string place = "line " + std::to_string(number);
-    const std::string wanted(kind);
+    const auto refuse_line = [&](const char *why) { refuse_file(name, "line " + std::to_string(number) + why); };
     if (word != kSecret && word != kPublic) {
-      refuse_file(name, place + " begins neither with 'secret' nor with 'public': flare-agent keys makes such files");
+      refuse_line(" begins neither with 'secret' nor with 'public': flare-agent keys makes such files");
     }
     if (word != kind) {
-      refuse_file(name, place + " has a " + std::string(word) + " key where a " + wanted + " one belongs");
+      refuse_line(secret ? " has a public key where a secret one belongs"
+                         : " has a secret key where a public one belongs");
     }
     const std::string_view key = take_word(&line);
-    if (!is_curve_key(key)) refuse_file(name, place + " has no key of 40 characters behind '" + wanted + "'");
+    if (!is_curve_key(key)) {
+      refuse_line(secret ? " has no key of 40 characters behind 'secret'"
+                         : " has no key of 40 characters behind 'public'");
+    }
     keys.emplace_back(key);
   }
   if (keys.empty()) refuse_file(name, "it has no line 'public KEY' or 'secret KEY'");

@@ -18,6 +18,7 @@ BIN = pathlib.Path(sys.argv.pop(1)).resolve()
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SITE, TRAINER = "10.99.0.1", "10.99.0.2"
 SECONDS = 60
+os.environ["PATH"] += ":/usr/sbin"  # for ip
 
 
 def run(*command):

@@ -169,7 +169,7 @@ void FramePipe::on_connection(const Connection &connection, bool up) {
 }
 
 void FramePipe::on_turned_away(const std::string &reason, bool for_good) {
-  if (closed_) return;
+  if (closed_ || over_) return;
   log_.warn("no connection: " + reason);
   session_->on_turned_away(reason, for_good);
   pump();
