@@ -74,9 +74,10 @@ constexpr Duration kLongestEnd = std::chrono::seconds(2);
 // address. One that is missing for so long is made anew.
 constexpr Duration kMissing = std::chrono::seconds(5);
 
-// Connections that are cut off in their handshake, one after the other, until somebody hears of it. When keys do not
-// fit, one is cut off now and then before libzmq has seen why.
-constexpr int kCutOffInARow = 3;
+// Connections that fail in their handshake in the same way until it counts: any stranger may be at the address for a
+// moment. Of two ends that do not fit, one is cut off now and then before libzmq has seen why.
+constexpr int kInARow = 3;
+constexpr Duration kNextHandshake = std::chrono::seconds(1);  // where libzmq has given up
 // Texts about strangers that an exchanger says, each once.
 constexpr size_t kMostTold = 100;
 
@@ -205,7 +206,7 @@ class AgentLink : public ZmqLink {
           receive(name, std::move(parts), 0, settings_.limits, listener);
         },
         [this, &lane, name, listener](bool writable) {
-          if (writable) cut_off_ = 0;
+          if (writable) cut_off_ = one_sided_ = 0;
           lane.missing->set(writable ? std::nullopt : std::optional(Clock::now() + kMissing));
           listener->on_connection(name, writable);
         });
@@ -231,14 +232,17 @@ class AgentLink : public ZmqLink {
   }
 
   void on_failed_handshake(HandshakeFailure failure, LinkListener *listener) {
-    const bool for_good = failure == HandshakeFailure::kNotAdmitted || failure == HandshakeFailure::kOneSided;
-    if (!for_good && ++cut_off_ != kCutOffInARow) return;
-    listener->on_turned_away(told_agent(failure, keys_.has_value()), for_good);
+    const bool one_sided = failure == HandshakeFailure::kOneSided;
+    ++(one_sided ? one_sided_ : cut_off_);
+    if (one_sided) control_.missing->set(Clock::now() + kNextHandshake);
+    const bool for_good = failure == HandshakeFailure::kNotAdmitted || one_sided_ >= kInARow;
+    const bool worth_telling = cut_off_ == kInARow && one_sided_ == 0;
+    if (for_good || worth_telling) listener->on_turned_away(told_agent(failure, keys_.has_value()), for_good);
   }
 
   Lane control_, bulk_;
   std::unique_ptr<Handshakes> handshakes_;  // of control_.socket
-  int cut_off_ = 0;                         // connections in a row
+  int cut_off_ = 0, one_sided_ = 0;         // connections in a row
   bool told_of_path_ = false;
 };
 
