@@ -100,7 +100,7 @@ enum {
   FLARE_OUT_OF_MEMORY = -8,
   FLARE_FORKED = -9, /**< the handle was opened before fork() */
   FLARE_INTERNAL = -10,
-  FLARE_REFUSED = -11,     /**< the peer refused the session: token, version or a name in use */
+  FLARE_REFUSED = -11,     /**< the peer refused the session: token, key, version or a name in use */
   FLARE_UNREACHABLE = -12, /**< no peer answered within connect_timeout */
   FLARE_TOO_LARGE = -13    /**< beyond a limit; see the max_* options */
 };

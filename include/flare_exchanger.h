@@ -32,11 +32,12 @@ typedef struct flare_metric flare_metric;
 
 /** Opens an exchanger and binds the option url ("zmq+ipc://PATH", "zmq+tcp://127.0.0.1:*", "memory://NAME"). The
  *  options are those of the agent; job_id, site, agent_id and token are what an agent is told and must show.
- *  FLARE_INVALID_ARGUMENT: no URL, an unknown scheme, an address other than loopback without allow_insecure.
- *  FLARE_IO: the address cannot be bound. */
+ *  FLARE_INVALID_ARGUMENT: no URL, an unknown scheme, keys that are not right (the options curve_*), an address other
+ *  than loopback without keys or allow_insecure. FLARE_IO: the address cannot be bound, or a file not be used. */
 FLARE_API FLARE_MUST_USE flare_status flare_exchanger_open(const flare_options *options, flare_exchanger **exchanger,
                                                            flare_error **error) FLARE_NOEXCEPT;
-/** The URL that an agent connects to; a wildcard port is replaced by the real one. Never NULL. */
+/** The URL that an agent connects to: a wildcard port is replaced by the real one, the host by the option advertise.
+ *  Never NULL. */
 FLARE_API const char *flare_exchanger_url(const flare_exchanger *exchanger) FLARE_NOEXCEPT;
 /** Waits until an agent is connected. FLARE_STOPPED, FLARE_ENDED, FLARE_ABORTED, FLARE_PEER_GONE: it never will. */
 FLARE_API FLARE_MUST_USE flare_status flare_exchanger_wait_connected(flare_exchanger *exchanger, int64_t timeout_ms,

@@ -8,6 +8,7 @@
 
 #include "exec/exec.h"
 #include "interrupts.h"
+#include "keys.h"
 #include "option_page.h"
 #include "simulate.h"
 
@@ -63,6 +64,16 @@ void add_exec(CLI::App &app, flare_tool::ExecOptions *options, double *grace) {
   });
 }
 
+void add_keys(CLI::App &app, std::string *path) {
+  CLI::App *const command = app.add_subcommand("keys", "Make a pair of keys for zmq+tcp between machines");
+  command->add_option("PATH", *path, "The files are PATH.secret and PATH.public")->required();
+  command->callback([path] {
+    const flare_tool::KeyFiles files = flare_tool::make_keys(*path);
+    std::printf("%s: for this end alone\n%s: for the other end\n", files.secret_file.c_str(),
+                files.public_file.c_str());
+  });
+}
+
 std::string version() {
   const uint32_t library = flare_version();
   return "flare-agent " + std::to_string(FLARE_VERSION_MAJOR) + "." + std::to_string(FLARE_VERSION_MINOR) + "." +
@@ -80,6 +91,8 @@ int run(int argc, char **argv) {
   flare_tool::ExecOptions exec;
   double grace = std::chrono::duration<double>(exec.grace).count();
   add_exec(app, &exec, &grace);
+  std::string key_path;
+  add_keys(app, &key_path);
   app.add_subcommand("options", "Print the table of options as Markdown")->callback([] {
     std::fputs(flare_tool::option_page().c_str(), stdout);
   });

@@ -93,6 +93,9 @@ class HeartbeatLink : public Link, private LinkListener {
     listener_->on_bad_frame(from, reason);
   }
   void on_connection(const Connection &connection, bool up) override { listener_->on_connection(connection, up); }
+  void on_turned_away(const std::string &reason, bool for_good) override {
+    listener_->on_turned_away(reason, for_good);
+  }
 
   std::unique_ptr<Link> link_;
   std::vector<double> *times_;

@@ -5,6 +5,7 @@
 
 #include "base/failure.h"
 #include "base/text.h"
+#include "config/curve_keys.h"
 
 namespace flare {
 
@@ -106,6 +107,13 @@ std::string parse_agent_id(std::string_view text) {
   constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
   if (text.empty() || text.size() > kLongestAgentId || text.find_first_not_of(kLetters) != std::string_view::npos) {
     refuse("is not 1 to " + std::to_string(kLongestAgentId) + " of the characters A-Z a-z 0-9 _ . -");
+  }
+  return std::string(text);
+}
+
+std::string parse_public_key(std::string_view text) {
+  if (!text.empty() && !is_curve_key(text)) {
+    refuse("is not a public key: it has 40 characters and stands behind 'public' in a file of flare-agent keys");
   }
   return std::string(text);
 }

@@ -1,18 +1,11 @@
 #include "config/profile.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
-#include <system_error>
 
-#include "base/failure.h"
+#include "config/small_file.h"
 
 namespace flare {
 
@@ -20,53 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kLargest = 1u << 20;
-
-struct File {
-  std::string content;
-  mode_t mode = 0;
-};
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor &) = delete;
-  Descriptor &operator=(const Descriptor &) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-[[noreturn]] void refuse(const std::string &path, const std::string &text) {
-  throw Failure(FLARE_INVALID_ARGUMENT, "profile " + path + ": " + text);
-}
-
-[[noreturn]] void unreadable(const std::string &path) {
-  throw Failure(FLARE_IO, "profile " + path + " cannot be read: " + std::generic_category().message(errno));
-}
-
-// Mode and content come from one descriptor, so that they belong to the same file.
-File read_file(const std::string &path) {
-  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a FIFO would block
-  struct stat status {};
-  if (descriptor.get() < 0 || ::fstat(descriptor.get(), &status) != 0) unreadable(path);
-  if (!S_ISREG(status.st_mode)) refuse(path, "not a regular file");
-  File file;
-  file.mode = status.st_mode & 07777u;
-  std::array<char, 4096> part;
-  for (;;) {
-    const ssize_t size = ::read(descriptor.get(), part.data(), part.size());
-    if (size == 0) return file;
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) unreadable(path);
-    file.content.append(part.data(), static_cast<size_t>(size));
-    if (file.content.size() > kLargest) refuse(path, "larger than a mebibyte");
-  }
-}
+[[noreturn]] void refuse(const std::string &path, const std::string &text) { refuse_file("profile " + path, text); }
 
 // The library's own words quote the text around an error, which may be the token.
 std::string place_of(size_t byte, std::string_view content) {
@@ -102,7 +49,7 @@ std::string text_of(const std::string &path, const std::string &name, const json
 }  // namespace
 
 std::map<std::string, std::string> read_profile(const std::string &path) {
-  const File file = read_file(path);
+  const SmallFile file = read_small_file("profile", path);
   const json profile = parse(path, file.content);
   if (!profile.is_object()) refuse(path, "not a JSON object");
   std::map<std::string, std::string> values;

@@ -123,8 +123,31 @@ constexpr Entry kTable[] = {
        settings->warm_timeout = parse_duration(value, "to keep nothing set warm_bytes to 1");
      }},
     {{"allow_insecure", "false",
-      "`true` permits TCP beyond this machine, and TCP without a token: nothing is encrypted or authenticated then."},
+      "`true` permits TCP without keys (curve_secret_key_file) beyond this machine, and without a token: nothing is "
+      "encrypted or authenticated then."},
      [](std::string_view value, Settings *settings) { settings->allow_insecure = parse_flag(value); }},
+    {{"curve_secret_key_file", "",
+      "For zmq+tcp: the path of the file with the secret key of this end, made by `flare-agent keys`. With keys at "
+      "both "
+      "ends all is encrypted, and each end knows that it talks to the right one."},
+     [](std::string_view value, Settings *settings) { settings->curve_secret_key_file = parse_text(value); }},
+    {{"curve_admitted_keys_file", "",
+      "Of an exchanger with a secret key: the path of a file with the public keys of the agents that it admits, each "
+      "on "
+      "a line as `flare-agent keys` writes it."},
+     [](std::string_view value, Settings *settings) { settings->curve_admitted_keys_file = parse_text(value); }},
+    {{"curve_exchanger_key", "", "Of an agent with a secret key: the public key of its exchanger, 40 characters."},
+     [](std::string_view value, Settings *settings) { settings->curve_exchanger_key = parse_public_key(value); }},
+    {{"curve_exchanger_key_file", "", "Instead of curve_exchanger_key: the path of the file with that key."},
+     [](std::string_view value, Settings *settings) { settings->curve_exchanger_key_file = parse_text(value); }},
+    {{"advertise", "",
+      "Of an exchanger: where its trainer finds it, if not where it is bound: HOST or HOST:PORT for zmq+tcp, the path "
+      "that the trainer sees for zmq+ipc. flare_exchanger_url() and trainer_profile say it."},
+     [](std::string_view value, Settings *settings) { settings->advertise = parse_text(value); }},
+    {{"trainer_profile", "",
+      "Of an exchanger: the path of a profile that it writes for its trainer, with all that this one needs but its "
+      "secret key. Only its owner may read it, and it is removed when the exchanger closes."},
+     [](std::string_view value, Settings *settings) { settings->trainer_profile = parse_text(value); }},
     {{"log_level", "warn", "The least important records to be logged: debug, info, warn or error; `off`: none."},
      [](std::string_view value, Settings *settings) { settings->log_level = parse_log_level(value); }},
     {{"log_file", "",

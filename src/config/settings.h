@@ -45,6 +45,12 @@ struct Settings {
   uint64_t warm_bytes = uint64_t{2} << 30;
   Duration warm_timeout = std::chrono::seconds(60);
   bool allow_insecure = false;
+  std::string curve_secret_key_file;
+  std::string curve_admitted_keys_file;
+  std::string curve_exchanger_key;
+  std::string curve_exchanger_key_file;
+  std::string advertise;
+  std::string trainer_profile;
   std::string log_level = "warn";
   std::string log_file;
   Limits limits;  // max_tensor_bytes and max_message_bytes can be set

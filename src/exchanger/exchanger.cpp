@@ -48,6 +48,9 @@ void Exchanger::start() {
     pipe_ = open_pipe(FramePipe::Role::kExchanger, settings_, loop_.get(), log_, this);
     url_ = pipe_->url();
   });
+  if (!settings_.trainer_profile.empty()) {
+    handed_out_ = std::make_unique<WrittenProfile>(settings_.trainer_profile, profile_for_trainer(settings_, url_));
+  }
 }
 
 Exchanger::~Exchanger() { close(); }
@@ -64,6 +67,7 @@ void Exchanger::stop() {
 void Exchanger::close() {
   std::lock_guard closing(close_mutex_);
   if (!loop_ || std::exchange(close_begun_, true)) return;
+  handed_out_.reset();
   end("the exchanger closed");
   stop();
   if (pipe_) said_goodbye_fd_.wait(Clock::now() + settings_.close_timeout);

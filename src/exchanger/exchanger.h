@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "config/settings.h"
+#include "config/written_profile.h"
 #include "exchanger/task_patience.h"
 #include "pipe/metric.h"
 #include "pipe/outcome.h"
@@ -110,6 +111,7 @@ class Exchanger : private PipeListener {
   const bool read_timeout_chosen_;
   Log log_;
   std::string url_;
+  std::unique_ptr<WrittenProfile> handed_out_;  // guarded by close_mutex_ once open
 
   mutable std::mutex mutex_;  // guards the members down to the blank line
   std::deque<std::shared_ptr<Request>> queue_;

@@ -1,38 +1,68 @@
 #include "pipe/open_pipe.h"
 
+#include <optional>
+
 #include "base/failure.h"
+#include "config/curve_keys.h"
 #include "pipe/memory/memory_link.h"
 #include "pipe/zmq/address.h"
+#include "pipe/zmq/curve.h"
 #include "pipe/zmq/zmq_link.h"
 
 namespace flare {
 
 namespace {
 
-std::unique_ptr<Link> make_link(FramePipe::Role role, const Address &address, const Settings &settings, Loop *loop) {
+std::optional<CurveKeys> keys_for(FramePipe::Role role, const Settings &settings) {
+  if (!settings.url.starts_with("zmq+tcp://")) return std::nullopt;  // others do not leave this machine
+  return role == FramePipe::Role::kAgent ? curve_keys_of_agent(settings) : curve_keys_of_exchanger(settings);
+}
+
+std::unique_ptr<Link> make_link(FramePipe::Role role, const Address &address, const Settings &settings,
+                                const std::optional<CurveKeys> &keys, Loop *loop) {
   const bool agent = role == FramePipe::Role::kAgent;
   if (address.transport == Transport::kMemory) {
     return agent ? make_memory_agent_link(address, loop) : make_memory_exchanger_link(address, loop);
   }
-  return agent ? make_zmq_agent_link(address, settings, loop) : make_zmq_exchanger_link(address, settings, loop);
+  return agent ? make_zmq_agent_link(address, settings, loop, keys)
+               : make_zmq_exchanger_link(address, settings, loop, keys);
 }
 
 }  // namespace
 
 std::unique_ptr<FramePipe> open_pipe(FramePipe::Role role, const Settings &settings, Loop *loop, const Log &log,
                                      PipeListener *listener) {
-  const Address address = parse_address(settings.url, settings.allow_insecure);
+  const std::optional<CurveKeys> keys = keys_for(role, settings);
+  const Address address = parse_address(settings.url, settings.allow_insecure || keys);
   if (role == FramePipe::Role::kAgent && address.endpoint.ends_with(":*")) {
     throw Failure(FLARE_INVALID_ARGUMENT,
                   "the URL '" + address.url + "' has no port: an agent needs the one that its exchanger reports");
   }
   if (role == FramePipe::Role::kExchanger && address.transport == Transport::kZmqTcp && settings.token.empty() &&
-      !settings.allow_insecure) {
+      !settings.allow_insecure && !keys) {
     throw Failure(FLARE_INVALID_ARGUMENT, "the URL '" + address.url +
                                               "' can be reached by every user of this machine: set the option token, "
-                                              "or allow_insecure=true");
+                                              "give both ends keys, or set allow_insecure=true");
   }
-  return std::make_unique<FramePipe>(role, settings, make_link(role, address, settings, loop), loop, log, listener);
+  if (!settings.trainer_profile.empty() && role == FramePipe::Role::kExchanger && is_wildcard(address.url) &&
+      settings.advertise.empty()) {
+    throw Failure(FLARE_INVALID_ARGUMENT, "the URL '" + address.url +
+                                              "' names no host for trainer_profile: set the option advertise to the "
+                                              "host's name or address as the trainer knows it");
+  }
+  return std::make_unique<FramePipe>(role, settings, make_link(role, address, settings, keys, loop), loop, log,
+                                     listener);
+}
+
+std::map<std::string, std::string> profile_for_trainer(const Settings &settings, const std::string &url) {
+  std::map<std::string, std::string> profile = {{"url", url}, {"agent_id", settings.agent_id}};
+  if (!settings.token.empty()) profile["token"] = settings.token;
+  if (const auto keys = keys_for(FramePipe::Role::kExchanger, settings)) {
+    profile["curve_exchanger_key"] = public_key_of(keys->secret);
+  } else if (settings.allow_insecure) {
+    profile["allow_insecure"] = "true";
+  }
+  return profile;
 }
 
 }  // namespace flare

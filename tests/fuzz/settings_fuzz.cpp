@@ -1,5 +1,5 @@
 // What a file or a variable says about options: names and values, alone and in a profile that the agent finds by
-// itself.
+// itself; and files of keys.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -10,6 +10,7 @@
 
 #include "base/failure.h"
 #include "base/text.h"
+#include "config/curve_keys.h"
 #include "config/discover.h"
 #include "config/profile.h"
 #include "fuzz_input.h"
@@ -30,7 +31,9 @@ void check_settings(const Settings &settings) {
   require(fits(settings.download_complete_timeout) && fits(settings.peer_read_timeout));
   require(settings.limits.max_tensor_bytes > 0 && settings.limits.max_message_bytes > 0 && settings.metric_queue > 0);
   require(!settings.agent_id.empty() && !settings.train_task_name.empty());
-  for (const std::string &text : {settings.url, settings.site, settings.job_id, settings.log_file}) {
+  require(settings.curve_exchanger_key.empty() || is_curve_key(settings.curve_exchanger_key));
+  for (const std::string &text :
+       {settings.url, settings.site, settings.job_id, settings.log_file, settings.advertise}) {
     require(is_utf8(text) && text.size() <= 4096 && text.find('\0') == std::string::npos);
   }
 }
@@ -99,6 +102,20 @@ void check_profile(std::string_view content) {
   });
 }
 
+void check_key_file(std::string_view content) {
+  static const Workplace workplace;
+  workplace.write(content);
+  Settings settings;
+  settings.curve_secret_key_file = workplace.path();
+  settings.curve_exchanger_key = std::string(40, '7');
+  try {
+    const auto keys = curve_keys_of_agent(settings);
+    require(keys && is_curve_key(keys->secret));
+  } catch (const Failure &failure) {
+    check_failure(failure);
+  }
+}
+
 void check_input(FuzzInput input) {
   const size_t choice = input.byte();
   // As the name of an option it may be shown: the user typed no secret there.
@@ -109,6 +126,7 @@ void check_input(FuzzInput input) {
     const size_t middle = std::min(text.find('='), text.size());
     return check_option(text.substr(0, middle), text.substr(std::min(middle + 1, text.size())));
   }
+  if (choice == 0xbf) return check_key_file(input.rest());
   if (choice < 0xc0) return check_profile(input.rest());
   // Whatever stands around it, a token is not shown.
   check_profile(R"({"token": ")" + std::string(kSecret) + "\"" + std::string(input.rest()));

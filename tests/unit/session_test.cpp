@@ -103,6 +103,32 @@ TEST_F(AgentSide, GivesUpAfterTheConnectTimeout) {
   EXPECT_FALSE(session.deadline());
 }
 
+TEST_F(AgentSide, IsRefusedWhenItWasTurnedAwayForGood) {
+  session.on_turned_away("its key is not admitted", true);
+  const auto overs = actions_of<Session::Over>(session.take_actions());
+  ASSERT_EQ(overs.size(), 1u);
+  EXPECT_EQ(overs[0].status, FLARE_REFUSED);
+  EXPECT_NE(overs[0].reason.find("refused agent 'agent': its key is not admitted"), std::string::npos);
+}
+
+TEST_F(AgentSide, TellsAtTheEndWhatStoodInTheWay) {
+  session.on_turned_away("cut off", false);
+  EXPECT_TRUE(session.take_actions().empty());
+  const auto overs = actions_of<Session::Over>(wait(10s));
+  ASSERT_EQ(overs.size(), 1u);
+  EXPECT_EQ(overs[0].status, FLARE_UNREACHABLE);
+  EXPECT_NE(overs[0].reason.find("connect_timeout = 10 s: cut off"), std::string::npos) << overs[0].reason;
+}
+
+TEST_F(AgentSide, ForgetsWhatStoodInTheWayOnceThereIsAConnection) {
+  session.on_turned_away("cut off", false);
+  session.on_connection(kControl, true, now);
+  session.on_connection(kControl, false, now);
+  const auto overs = actions_of<Session::Over>(wait(10s));
+  ASSERT_EQ(overs.size(), 1u);
+  EXPECT_EQ(overs[0].reason.find("cut off"), std::string::npos) << overs[0].reason;
+}
+
 TEST_F(AgentSide, FramesOfAnotherEpochAreRefused) {
   session.on_connection(kControl, true, now);
   connect("x", 5);

@@ -49,7 +49,9 @@ auto fields(const Settings &s) {
                   s.streaming_idle_timeout, s.download_complete_timeout, s.peer_read_timeout, s.launch_once,
                   s.reconnect_interval, s.train_task_name, s.evaluate_task_name, s.submit_model_task_name,
                   s.params_transfer_type, s.check_results, s.metric_queue, s.warm_bytes, s.warm_timeout,
-                  s.allow_insecure, s.log_level, s.log_file, s.limits.max_tensor_bytes, s.limits.max_message_bytes);
+                  s.allow_insecure, s.curve_secret_key_file, s.curve_admitted_keys_file, s.curve_exchanger_key,
+                  s.curve_exchanger_key_file, s.advertise, s.trainer_profile, s.log_level, s.log_file,
+                  s.limits.max_tensor_bytes, s.limits.max_message_bytes);
 }
 constexpr size_t kFields = std::tuple_size_v<decltype(fields(Settings()))>;
 
@@ -61,13 +63,11 @@ TEST(OptionTable, HasEveryFieldOnceAndTheProfile) {
 }
 
 TEST(OptionTable, EveryOptionChangesAFieldOfItsOwn) {
-  const std::map<std::string, std::string> others = {{"max_resends", "7"},
-                                                     {"metric_queue", "7"},
-                                                     {"allow_insecure", "true"},
-                                                     {"launch_once", "false"},
-                                                     {"params_transfer_type", "DIFF"},
-                                                     {"check_results", "false"},
-                                                     {"log_level", "info"}};
+  const std::map<std::string, std::string> others = {
+      {"max_resends", "7"},       {"metric_queue", "7"},
+      {"allow_insecure", "true"}, {"curve_exchanger_key", std::string(40, '7')},
+      {"launch_once", "false"},   {"params_transfer_type", "DIFF"},
+      {"check_results", "false"}, {"log_level", "info"}};
   std::set<std::string> changes;
   for (size_t i = 0; i < option_count(); ++i) {
     const std::string name = option_at(i).name;

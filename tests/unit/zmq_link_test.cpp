@@ -28,6 +28,8 @@ class Listener : public LinkListener {
     if (up) note(&ups_, connection);
   }
 
+  void on_turned_away(const std::string &reason, bool) override { ADD_FAILURE() << reason; }
+
   std::vector<Connection> wait_frames(size_t count) { return wait(&frames_, count); }
   std::vector<Connection> wait_ups(size_t count) { return wait(&ups_, count); }
 

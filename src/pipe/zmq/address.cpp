@@ -1,5 +1,6 @@
 #include "pipe/zmq/address.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "base/failure.h"
@@ -25,7 +26,7 @@ bool is_loopback(std::string_view host) {
 
 }  // namespace
 
-Address parse_address(std::string_view url, bool allow_insecure) {
+Address parse_address(std::string_view url, bool may_leave) {
   Address address;
   address.url = url;
   if (url.starts_with(kMemory)) {
@@ -42,7 +43,8 @@ Address parse_address(std::string_view url, bool allow_insecure) {
     }
     if (address.path.size() > kMaxSocketPath) {
       refuse("the socket path of '" + address.url + "' has " + std::to_string(address.path.size()) +
-             " bytes, the system allows " + std::to_string(kMaxSocketPath) + ": use a shorter folder");
+             " bytes, the system allows " + std::to_string(kMaxSocketPath) +
+             ": use a shorter folder; a container may mount it at a short path of its own");
     }
     address.endpoint = "ipc://" + address.path;
     return address;
@@ -62,16 +64,47 @@ Address parse_address(std::string_view url, bool allow_insecure) {
     if (port != "*" && (!number || *number < 1 || *number > 65535)) {
       refuse("the URL '" + address.url + "' has no valid port: write a number from 1 to 65535");
     }
-    if (!is_loopback(host) && !allow_insecure) {
+    if (!is_loopback(host) && !may_leave) {
       refuse("the URL '" + address.url +
-             "' leaves this machine, and its traffic would be neither encrypted nor authenticated: use a loopback "
-             "address, or set allow_insecure=true if the network is trusted");
+             "' leaves this machine, and its traffic would be neither encrypted nor authenticated: give both ends keys "
+             "(flare-agent keys makes them, curve_secret_key_file names them), use a loopback address, or set "
+             "allow_insecure=true if the network is trusted");
     }
     address.endpoint = "tcp://" + std::string(rest);
     return address;
   }
   refuse("the URL '" + address.url +
          "' has no known scheme: use zmq+ipc:///PATH, zmq+tcp://HOST:PORT or memory://NAME");
+}
+
+std::string advertised_url(const std::string &bound, std::string_view advertise) {
+  if (advertise.empty()) return bound;
+  const std::string said = "the option advertise '" + std::string(advertise) + "' ";
+  std::string url;
+  if (bound.starts_with(kIpc)) {
+    url = std::string(kIpc) + std::string(advertise);
+  } else if (bound.starts_with(kTcp)) {
+    const bool bracketed = advertise.starts_with('[');
+    const size_t host_end = bracketed ? advertise.find(']') : 0;
+    if (host_end == std::string_view::npos || (!bracketed && std::count(advertise.begin(), advertise.end(), ':') > 1)) {
+      refuse(said + "does not fit: an address of IPv6 stands in brackets");
+    }
+    const bool has_port = advertise.find(':', host_end) != std::string_view::npos;
+    url = std::string(kTcp) + std::string(advertise) + (has_port ? "" : bound.substr(bound.rfind(':')));
+  } else {
+    refuse(said + "is of no use for '" + bound + "', which nobody outside of this process can reach");
+  }
+  try {
+    parse_address(url, true);
+  } catch (const Failure &failure) {
+    refuse(said + "does not fit: " + failure.what());
+  }
+  if (is_wildcard(url) || url.ends_with(":*")) refuse(said + "is no place to connect to: name a host");
+  return url;
+}
+
+bool is_wildcard(std::string_view url) {
+  return url.starts_with("zmq+tcp://0.0.0.0:") || url.starts_with("zmq+tcp://*:") || url.starts_with("zmq+tcp://[::]:");
 }
 
 }  // namespace flare

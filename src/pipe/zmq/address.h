@@ -16,7 +16,13 @@ struct Address {
 };
 
 // Throws Failure(FLARE_INVALID_ARGUMENT): unknown scheme (the known ones are listed), a path that is too long for
-// a Unix socket, no port, or a host other than loopback without `allow_insecure`.
-Address parse_address(std::string_view url, bool allow_insecure);
+// a Unix socket, no port, or a host other than loopback unless the URL `may_leave` this machine.
+Address parse_address(std::string_view url, bool may_leave);
+
+// What an agent is told instead of the URL that an exchanger is bound to, by the option `advertise`; the same without
+// one. Throws Failure(FLARE_INVALID_ARGUMENT) when the option fits no such URL.
+std::string advertised_url(const std::string &bound, std::string_view advertise);
+// Whether it says "every address of this machine", which is no place to connect to.
+bool is_wildcard(std::string_view url);
 
 }  // namespace flare

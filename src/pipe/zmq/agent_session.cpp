@@ -65,6 +65,7 @@ void AgentSession::finish(flare_status status, const std::string &reason) {
 
 void AgentSession::on_connection(const Connection &connection, bool up, TimePoint now) {
   if (connection == kControl) {
+    if (up) obstacle_.clear();
     control_up_ = up;
     greeted_.reset();
     if (!up) lose();
@@ -145,7 +146,16 @@ void AgentSession::on_reject(const Connection &from, const wire::Reject &reject,
     finish(FLARE_ENDED, reject.reason);
     return;
   }
-  finish(FLARE_REFUSED, "the exchanger at " + url_ + " refused agent '" + identity_.agent_id + "': " + reject.reason);
+  refused_by_peer(reject.reason);
+}
+
+void AgentSession::refused_by_peer(const std::string &reason) {
+  finish(FLARE_REFUSED, "the exchanger at " + url_ + " refused agent '" + identity_.agent_id + "': " + reason);
+}
+
+void AgentSession::on_turned_away(const std::string &reason, bool for_good) {
+  obstacle_ = reason;
+  if (for_good) refused_by_peer(reason);
 }
 
 void AgentSession::on_unreachable(const Connection &connection, TimePoint now) {
@@ -206,8 +216,9 @@ std::optional<TimePoint> AgentSession::bulk_deadline() const {
 
 void AgentSession::on_time(TimePoint now) {
   if (give_up_ && now >= *give_up_) {
-    finish(FLARE_UNREACHABLE, "no exchanger answered at " + url_ + " within connect_timeout = " +
-                                  connect_timeout_text_ + " s: check that it runs and that the URL is right");
+    finish(FLARE_UNREACHABLE,
+           "no exchanger answered at " + url_ + " within connect_timeout = " + connect_timeout_text_ +
+               " s: " + (obstacle_.empty() ? "check that it runs and that the URL is right" : obstacle_));
     return;
   }
   check_control(now);

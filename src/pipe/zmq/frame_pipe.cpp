@@ -168,6 +168,13 @@ void FramePipe::on_connection(const Connection &connection, bool up) {
   pump();
 }
 
+void FramePipe::on_turned_away(const std::string &reason, bool for_good) {
+  if (closed_ || over_) return;
+  log_.warn("no connection: " + reason);
+  session_->on_turned_away(reason, for_good);
+  pump();
+}
+
 size_t FramePipe::max_envelope_bytes(const Connection &from) const {
   const bool admitted = from == session_->control() || from == session_->bulk();
   return admitted ? settings_.limits.max_envelope_bytes : settings_.limits.max_greeting_bytes;

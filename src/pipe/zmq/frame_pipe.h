@@ -73,6 +73,7 @@ class FramePipe : public Pipe, private LinkListener {
   size_t max_envelope_bytes(const Connection &from) const override;
   void on_bad_frame(const Connection &from, const std::string &reason) override;
   void on_connection(const Connection &connection, bool up) override;
+  void on_turned_away(const std::string &reason, bool for_good) override;
 
   // Frames of the live session
   void on_data(const wire::Data &data, const Bytes &payload, TimePoint now);

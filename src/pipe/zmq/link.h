@@ -27,6 +27,9 @@ class LinkListener {
   virtual void on_bad_frame(const Connection &from, const std::string &reason) = 0;
   // Agents only: the connection can be written to, or cannot any more.
   virtual void on_connection(const Connection &connection, bool up) = 0;
+  // Below this wire somebody was turned away, and why. Of an agent it was itself, by its exchanger or what is in its
+  // place; `for_good`: it is of no use to try again.
+  virtual void on_turned_away(const std::string &reason, bool for_good) = 0;
 };
 
 class Link {

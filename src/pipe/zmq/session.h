@@ -55,6 +55,7 @@ class Session {
   // refused; refused ones are counted.
   virtual bool on_frame(const Connection &from, const wire::Envelope &envelope, TimePoint now) = 0;
   virtual void on_unreachable(const Connection &connection, TimePoint now) = 0;
+  virtual void on_turned_away(const std::string &, bool) {}
   // Whether any transfer is under way.
   virtual void want_bulk(bool, TimePoint) {}
   virtual void on_time(TimePoint now) = 0;
@@ -94,6 +95,7 @@ class AgentSession : public Session {
   void on_connection(const Connection &connection, bool up, TimePoint now) override;
   bool on_frame(const Connection &from, const wire::Envelope &envelope, TimePoint now) override;
   void on_unreachable(const Connection &connection, TimePoint now) override;
+  void on_turned_away(const std::string &reason, bool for_good) override;
   void want_bulk(bool wanted, TimePoint now) override;
   void on_time(TimePoint now) override;
   std::optional<TimePoint> deadline() const override;
@@ -111,6 +113,7 @@ class AgentSession : public Session {
   void check_bulk(TimePoint now);
   std::optional<TimePoint> bulk_deadline() const;
   void lose();
+  void refused_by_peer(const std::string &reason);
   void finish(flare_status status, const std::string &reason);
   wire::Hello hello(wire::Lane lane) const;
 
@@ -134,6 +137,7 @@ class AgentSession : public Session {
   Duration bulk_patience_ = kPatience;
   std::string peer_instance_;
   std::string connect_timeout_text_;
+  std::string obstacle_;  // why there is no connection, as far as the link knows
 };
 
 // Admits one agent at a time. Another instance is admitted only when the one before cannot be reached any more.

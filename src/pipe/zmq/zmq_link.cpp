@@ -1,24 +1,24 @@
 #include "pipe/zmq/zmq_link.h"
 
 #include <algorithm>
-#include <cstring>
-#include <filesystem>
 #include <future>
 #include <limits>
 #include <mutex>
 #include <new>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <thread>
 #include <utility>
 
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/failure.h"
+#include "pipe/zmq/curve.h"
+#include "pipe/zmq/handshakes.h"
 #include "pipe/zmq/sealed.h"
+#include "pipe/zmq/socket_path.h"
 #include "pipe/zmq/zmq_socket.h"
 #include "runtime/signals_blocked.h"
 
@@ -74,6 +74,13 @@ constexpr Duration kLongestEnd = std::chrono::seconds(2);
 // address. One that is missing for so long is made anew.
 constexpr Duration kMissing = std::chrono::seconds(5);
 
+// Connections that fail in their handshake in the same way until it counts: any stranger may be at the address for a
+// moment. Of two ends that do not fit, one is cut off now and then before libzmq has seen why.
+constexpr int kInARow = 3;
+constexpr Duration kNextHandshake = std::chrono::seconds(1);  // where libzmq has given up
+// Texts about strangers that an exchanger says, each once.
+constexpr size_t kMostTold = 100;
+
 int milliseconds(Duration duration) {
   const auto count = std::chrono::ceil<std::chrono::milliseconds>(duration).count();
   return static_cast<int>(std::min<int64_t>(count, std::numeric_limits<int>::max()));
@@ -82,8 +89,8 @@ int milliseconds(Duration duration) {
 // One context per link, so that its end waits for nobody else.
 class ZmqLink : public Link {
  public:
-  ZmqLink(Address address, const Settings &settings, Loop *loop)
-      : address_(std::move(address)), settings_(settings), loop_(loop), context_(1) {
+  ZmqLink(Address address, const Settings &settings, Loop *loop, std::optional<CurveKeys> keys)
+      : address_(std::move(address)), settings_(settings), loop_(loop), keys_(std::move(keys)), context_(1) {
     keep_frames_warm();
   }
 
@@ -108,9 +115,12 @@ class ZmqLink : public Link {
     socket->reset();
   }
 
+  bool is_tcp() const { return address_.transport == Transport::kZmqTcp; }
+
   Address address_;
   Settings settings_;
   Loop *loop_;
+  std::optional<CurveKeys> keys_;
   zmq::context_t context_;
 
  private:
@@ -158,6 +168,7 @@ class AgentLink : public ZmqLink {
   void close(Duration linger) override {
     control_.missing.reset();
     bulk_.missing.reset();
+    handshakes_.reset();
     let_go(&control_.socket, linger);
     let_go(&bulk_.socket, Duration::zero());
   }
@@ -171,6 +182,12 @@ class AgentLink : public ZmqLink {
   Lane &lane_of(const Connection &name) { return name == kControl ? control_ : bulk_; }
 
   void connect_again(const Connection &name, LinkListener *listener) {
+    if (name == kControl && !is_tcp() && !told_of_path_ && !may_use_socket(address_.path)) {
+      told_of_path_ = true;
+      listener->on_turned_away("the socket is there, and user " + std::to_string(::geteuid()) +
+                                   " may not use it: let both ends run as the same user of this machine",
+                               false);
+    }
     try {
       connect(name, listener);
     } catch (const std::exception &) {  // of sockets there are none left, for now
@@ -180,6 +197,7 @@ class AgentLink : public ZmqLink {
 
   void connect(const Connection &name, LinkListener *listener) {
     Lane &lane = lane_of(name);
+    if (name == kControl) handshakes_.reset();
     let_go(&lane.socket, Duration::zero());
     lane.missing->set(Clock::now() + kMissing);
     auto socket = std::make_unique<ZmqSocket>(
@@ -187,7 +205,8 @@ class AgentLink : public ZmqLink {
         [this, name, listener](ZmqSocket::Parts parts) {
           receive(name, std::move(parts), 0, settings_.limits, listener);
         },
-        [&lane, name, listener](bool writable) {
+        [this, &lane, name, listener](bool writable) {
+          if (writable) cut_off_ = one_sided_ = 0;
           lane.missing->set(writable ? std::nullopt : std::optional(Clock::now() + kMissing));
           listener->on_connection(name, writable);
         });
@@ -195,16 +214,36 @@ class AgentLink : public ZmqLink {
     // Nothing is queued for a connection that is not there: what was lost with one is sent again by the session.
     socket->raw().set(zmq::sockopt::immediate, true);
     socket->raw().set(zmq::sockopt::reconnect_ivl, milliseconds(settings_.reconnect_interval));
+    if (keys_) set_agent_keys(&socket->raw(), *keys_);
+    std::unique_ptr<Handshakes> handshakes;  // of this socket, so it goes first
+    if (name == kControl && is_tcp()) {      // what happens to one happens to both
+      handshakes = std::make_unique<Handshakes>(
+          &context_, &socket->raw(), loop_,
+          [this, listener](HandshakeFailure failure) { on_failed_handshake(failure, listener); });
+    }
     try {
       socket->raw().connect(address_.endpoint);
     } catch (const zmq::error_t &error) {
       fail("cannot connect to " + address_.url, error);
     }
     lane.socket = std::move(socket);
+    if (handshakes) handshakes_ = std::move(handshakes);
     lane.socket->start();
   }
 
+  void on_failed_handshake(HandshakeFailure failure, LinkListener *listener) {
+    const bool one_sided = failure == HandshakeFailure::kOneSided;
+    ++(one_sided ? one_sided_ : cut_off_);
+    if (one_sided) control_.missing->set(Clock::now() + kNextHandshake);
+    const bool for_good = failure == HandshakeFailure::kNotAdmitted || one_sided_ >= kInARow;
+    const bool worth_telling = cut_off_ == kInARow && one_sided_ == 0;
+    if (for_good || worth_telling) listener->on_turned_away(told_agent(failure, keys_.has_value()), for_good);
+  }
+
   Lane control_, bulk_;
+  std::unique_ptr<Handshakes> handshakes_;  // of control_.socket
+  int cut_off_ = 0, one_sided_ = 0;         // connections in a row
+  bool told_of_path_ = false;
 };
 
 class ExchangerLink : public ZmqLink {
@@ -213,7 +252,7 @@ class ExchangerLink : public ZmqLink {
   ~ExchangerLink() override { ExchangerLink::close(Duration::zero()); }
 
   void open(LinkListener *listener) override {
-    if (address_.transport == Transport::kZmqIpc) prepare_path();
+    if (!is_tcp()) prepare_socket_path(address_);
     socket_ = std::make_unique<ZmqSocket>(
         &context_, zmq::socket_type::router, loop_, settings_.limits.max_unsent,
         [this, listener](ZmqSocket::Parts parts) {
@@ -223,17 +262,29 @@ class ExchangerLink : public ZmqLink {
         [](bool) {});
     configure(socket_.get());
     socket_->raw().set(zmq::sockopt::router_mandatory, true);
+    if (keys_) {
+      doorkeeper_ = std::make_unique<Doorkeeper>(
+          &context_, loop_, keys_->admitted, [this, listener](const std::string &who) { tell_once(who, listener); });
+      set_exchanger_keys(&socket_->raw(), *keys_);
+    }
+    if (is_tcp()) {
+      handshakes_ =
+          std::make_unique<Handshakes>(&context_, &socket_->raw(), loop_, [this, listener](HandshakeFailure failure) {
+            tell_once(told_exchanger(failure, keys_.has_value()), listener);
+          });
+    }
     try {
       socket_->raw().bind(address_.endpoint);
     } catch (const zmq::error_t &error) {
       fail("cannot bind " + address_.url, error);
     }
-    if (address_.transport == Transport::kZmqIpc) {
+    if (!is_tcp()) {
       ::chmod(address_.path.c_str(), 0600);
-      bound_ = id_of(address_.path);
+      bound_ = file_id_of(address_.path);
     } else {
       address_.url = "zmq+" + socket_->raw().get(zmq::sockopt::last_endpoint);
     }
+    address_.url = advertised_url(address_.url, settings_.advertise);
     socket_->start();
   }
 
@@ -252,48 +303,38 @@ class ExchangerLink : public ZmqLink {
 
   void close(Duration linger) override {
     // libzmq leaves it. Another exchanger's socket may be there by now.
-    if (const auto bound = std::exchange(bound_, std::nullopt); bound && bound == id_of(address_.path)) {
+    if (const auto bound = std::exchange(bound_, std::nullopt); bound && bound == file_id_of(address_.path)) {
       ::unlink(address_.path.c_str());
     }
+    handshakes_.reset();
     let_go(&socket_, linger);
+    doorkeeper_.reset();
   }
 
  private:
-  using FileId = std::pair<dev_t, ino_t>;
-
-  static std::optional<FileId> id_of(const std::string &path) {
-    struct stat file {};
-    if (::lstat(path.c_str(), &file) != 0) return std::nullopt;
-    return FileId(file.st_dev, file.st_ino);
+  // Strangers come again and again.
+  void tell_once(const std::string &who, LinkListener *listener) {
+    if (who.empty() || told_.size() >= kMostTold || !told_.insert(who).second) return;
+    listener->on_turned_away(who, false);
   }
 
-  // The folder is private to the user; a socket that somebody serves is not taken away.
-  void prepare_path() const {
-    const std::filesystem::path folder = std::filesystem::path(address_.path).parent_path();
-    std::error_code error;
-    if (std::filesystem::create_directories(folder, error)) ::chmod(folder.c_str(), 0700);
-    if (error) throw Failure(FLARE_IO, "cannot make the folder of " + address_.url + ": " + error.message());
-    const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_un name{};
-    name.sun_family = AF_UNIX;
-    std::memcpy(name.sun_path, address_.path.c_str(), address_.path.size() + 1);
-    const bool served = ::connect(probe, reinterpret_cast<const sockaddr *>(&name), sizeof name) == 0;
-    ::close(probe);
-    if (served) throw Failure(FLARE_IO, "another process serves " + address_.url + ": use another path");
-  }
-
+  std::unique_ptr<Doorkeeper> doorkeeper_;
   std::unique_ptr<ZmqSocket> socket_;
+  std::unique_ptr<Handshakes> handshakes_;  // of socket_
+  std::set<std::string> told_;
   std::optional<FileId> bound_;  // the socket file
 };
 
 }  // namespace
 
-std::unique_ptr<Link> make_zmq_agent_link(const Address &address, const Settings &settings, Loop *loop) {
-  return std::make_unique<AgentLink>(address, settings, loop);
+std::unique_ptr<Link> make_zmq_agent_link(const Address &address, const Settings &settings, Loop *loop,
+                                          const std::optional<CurveKeys> &keys) {
+  return std::make_unique<AgentLink>(address, settings, loop, keys);
 }
 
-std::unique_ptr<Link> make_zmq_exchanger_link(const Address &address, const Settings &settings, Loop *loop) {
-  return std::make_unique<ExchangerLink>(address, settings, loop);
+std::unique_ptr<Link> make_zmq_exchanger_link(const Address &address, const Settings &settings, Loop *loop,
+                                              const std::optional<CurveKeys> &keys) {
+  return std::make_unique<ExchangerLink>(address, settings, loop, keys);
 }
 
 }  // namespace flare
