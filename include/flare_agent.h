@@ -333,13 +333,17 @@ typedef struct flare_result flare_result;
 #define FLARE_WAIT_FOREVER ((int64_t)-1)
 
 /** Opens an agent: one session with one exchanger. Does not wait for the peer (AG-01, AG-02). `options` may be
- *  NULL; it is copied. FLARE_INVALID_ARGUMENT: no URL anywhere, or an option that does not parse; the message
- *  names the value and where it came from. FLARE_IO: the socket could not be made. */
+ *  NULL; it is copied. Without a URL but with the option rendezvous_dir it takes part in the job that has waited
+ *  longest there, or in the next that comes within connect_timeout; a resident closes it at the end of the job and
+ *  opens another. FLARE_INVALID_ARGUMENT: neither a URL nor a rendezvous anywhere, or an option that does not parse;
+ *  the message names the value and where it came from. FLARE_INVALID_STATE: a launcher says that this process has
+ *  another rank than 0 (option rank). FLARE_IO: the socket could not be made, or the rendezvous cannot be used. */
 FLARE_API FLARE_MUST_USE flare_status flare_agent_open(const flare_options *options, flare_agent **agent,
                                                        flare_error **error) FLARE_NOEXCEPT;
 
-/** Waits until the session is up. FLARE_STOPPED, FLARE_ENDED, FLARE_ABORTED, FLARE_PEER_GONE, FLARE_REFUSED,
- *  FLARE_UNREACHABLE (no answer within connect_timeout): it never will be. */
+/** Waits until the session is up. FLARE_STOPPED, FLARE_ENDED, FLARE_ABORTED, FLARE_PEER_GONE, FLARE_REFUSED (also
+ *  when every job in the rendezvous has another agent of this name), FLARE_UNREACHABLE (no answer, or no job there,
+ *  within connect_timeout): it never will be. */
 FLARE_API FLARE_MUST_USE flare_status flare_agent_wait_connected(flare_agent *agent, int64_t timeout_ms,
                                                                  flare_error **error) FLARE_NOEXCEPT;
 /** For flare_agent_wait_connected(): readable while the session is up, and once it never will be. -1 for NULL. */

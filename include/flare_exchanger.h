@@ -31,9 +31,13 @@ typedef struct flare_metric flare_metric;
 /* ---- Exchanger ------------------------------------------------------------------------------------------- */
 
 /** Opens an exchanger and binds the option url ("zmq+ipc://PATH", "zmq+tcp://127.0.0.1:*", "memory://NAME"). The
- *  options are those of the agent; job_id, site, agent_id and token are what an agent is told and must show.
+ *  options are those of the agent; job_id, site, agent_id and token are what an agent is told and must show. With the
+ *  option rendezvous_dir it is found there by agents of agent_id until the job is over; its url is a socket beside its
+ *  entry and its token a new one unless they are given. Where the exchanger of this job before it was killed, it takes
+ *  over port and token, so that an agent which is still there comes back.
  *  FLARE_INVALID_ARGUMENT: no URL, an unknown scheme, keys that are not right (the options curve_*), an address other
- *  than loopback without keys or allow_insecure. FLARE_IO: the address cannot be bound, or a file not be used. */
+ *  than loopback without keys or allow_insecure, a job_id or agent_id that the rendezvous cannot use as a name.
+ *  FLARE_IO: the address cannot be bound, a file cannot be read or written, or another process serves this job there. */
 FLARE_API FLARE_MUST_USE flare_status flare_exchanger_open(const flare_options *options, flare_exchanger **exchanger,
                                                            flare_error **error) FLARE_NOEXCEPT;
 /** The URL that an agent connects to: a wildcard port is replaced by the real one, the host by the option advertise.

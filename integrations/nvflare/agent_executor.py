@@ -456,6 +456,7 @@ class Launch(NamedTuple):
     limits: Mapping[str, int] = {}
     folders: Sequence[str] = ()  # where a relative program is looked for
     mend: str = ""  # below this folder a program without the right to be executed gets it
+    rendezvous: str = ""  # instead of a command: the folder to which a resident trainer comes
 
 
 class Place(NamedTuple):
@@ -510,6 +511,10 @@ class Policy:
             names = ", ".join(sorted(self._trainers)) or "none"
             raise FlareError(f"the site's policy does not name the trainer '{name}'; it names {names}")
         rules, fill_in = self._trainers[name], self._place.fill_in
+        if "rendezvous" in rules:
+            if arguments or environment or cwd:
+                raise FlareError(f"the trainer '{name}' runs already: a job gives it no arguments, environment or cwd")
+            return Launch([], rendezvous=fill_in(rules["rendezvous"]))
         if arguments and not rules.get("arguments", False):
             raise FlareError(f"the site's policy does not let a job give arguments to the trainer '{name}'")
         if any("${secret:" in word for word in arguments):
@@ -604,6 +609,7 @@ def with_secrets(command: List[str]) -> List[str]:
 
 _NAMED = {
     "command": (str, list),
+    "rendezvous": str,
     "cwd": str,
     "environment": dict,
     "variables": list,
@@ -652,6 +658,12 @@ def _check(rules: Any, kinds: Mapping[str, Any], where: str) -> None:
 
 
 def _check_trainer(trainer: dict, where: str) -> None:
+    if "rendezvous" in trainer:
+        if len(trainer) > 1:
+            raise ValueError(f"{where} has a rendezvous: who started it decides on everything else")
+        if not os.path.isabs(trainer["rendezvous"].replace("{WORKSPACE}", "/")):
+            raise ValueError(f"'rendezvous' of {where} does not begin with /")
+        return
     command = _words(trainer.get("command", ""))
     if not command:
         raise ValueError(f"{where} has no command")
@@ -865,6 +877,8 @@ class Account(NamedTuple):
 class TrainerProcess:
     """A trainer in a session of its own: watched by a descriptor, and surely ended with all it started."""
 
+    missing = "the trainer runs, but did not connect"
+
     def __init__(self, launch: Launch, environment: Mapping[str, str], log: str, account: Optional[Account] = None):
         self.log = log
         self._limits = launch.limits
@@ -922,6 +936,9 @@ class TrainerProcess:
             return f"the trainer cannot run{who} in {launch.cwd}: {text}"
         return f"the site's policy cannot be kept: {step}: {text}"
 
+    def __str__(self) -> str:
+        return f"trainer {self.pid}"
+
     @property
     def pid(self) -> int:
         return self._process.pid
@@ -976,9 +993,35 @@ class TrainerProcess:
             file.seek(max(self._log_start, end - _LOG_TAIL_BYTES))
             return file.read().decode(errors="replace")
 
-    def last_words(self) -> str:
-        """The end of its log, to be shown with a failure."""
-        return "".join(f"\n  | {line}" for line in self._output().splitlines()[-_LOG_TAIL_LINES:])
+    def with_last_words(self, reason: str) -> str:
+        """A failure, and the end of the log behind it."""
+        words = "".join(f"\n  | {line}" for line in self._output().splitlines()[-_LOG_TAIL_LINES:])
+        return f"{reason}; the last lines of {self.log}:{words}" if words else f"{reason}; it wrote nothing"
+
+
+class ResidentTrainer:
+    """As TrainerProcess, of a trainer that somebody else runs: it comes by the rendezvous, and stays after the job."""
+
+    def __init__(self, folder: str, agent_id: str):
+        self.missing = f"no trainer with the agent_id '{agent_id}' came to {folder}"
+        self.fd, never_written = os.pipe()
+        for fd in (self.fd, never_written):
+            weakref.finalize(self, os.close, fd)
+
+    def __str__(self) -> str:
+        return "the resident trainer"
+
+    def has_ended(self) -> bool:
+        return False
+
+    def stop(self, grace: float, term_grace: float) -> None:
+        pass
+
+    def how_it_ended(self) -> str:
+        return "is free for another job"
+
+    def with_last_words(self, reason: str) -> str:
+        return reason
 
 
 def write_profile(path: str, values: Mapping[str, str]) -> None:
@@ -1061,6 +1104,7 @@ _METRICS_PAUSE_S = 0.05
 _EVENTS_ARE_DROPPED = not hasattr(FedEventHeader, "EVENT_ID")
 _EVENT_TIMEOUT_S = 2.0
 _TERM_GRACE_S = 5.0
+_RANKS = ("RANK", "LOCAL_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
 _ABORT_GRACE_S = 2.0  # NVFlare kills the process of an aborted job itself after some seconds
 
 
@@ -1098,6 +1142,7 @@ class AgentExecutor(Executor):
         trainer: str = "",
         arguments: Optional[List[str]] = None,
         deliver_to: str = "client",
+        max_restarts: int = 0,
     ):
         """Runs a trainer at START_RUN, hands it every task, and ends it with the job.
 
@@ -1124,6 +1169,7 @@ class AgentExecutor(Executor):
             trainer: instead of command: the name of a trainer in the site's policy.
             arguments: for that trainer, behind its own; the site's policy must permit it.
             deliver_to: "client": a result counts as delivered when this process has it. "server": when the server has.
+            max_restarts: how often a trainer that ends during the job is started again; it gets the same task.
         """
         super().__init__()
         self.command = command
@@ -1149,6 +1195,7 @@ class AgentExecutor(Executor):
         self.trainer = trainer
         self.arguments = arguments
         self.deliver_to = deliver_to
+        self.max_restarts = max_restarts
         self._check_arguments()
         self._run: Optional["_Run"] = None
         self._failure = "the job has not started"
@@ -1167,6 +1214,8 @@ class AgentExecutor(Executor):
             refuse(f"agent_id '{self.agent_id}' has other characters than A-Z a-z 0-9 _ . -")
         if self.analytics_event.replace("fed.", "", 1).startswith("_"):
             refuse(f"analytics_event '{self.analytics_event}' is one of NVFlare's own events")
+        if not isinstance(self.max_restarts, int) or self.max_restarts < 0:
+            refuse(f"max_restarts {self.max_restarts} is no number from 0 on")
         if self.deliver_to not in ("client", "server"):
             refuse(f"deliver_to '{self.deliver_to}' is neither 'client' nor 'server'")
         # Enums of NVFlare (ExchangeFormat, TransferType) are taken as well as their texts.
@@ -1213,6 +1262,14 @@ class AgentExecutor(Executor):
             return make_reply(refused.return_code, {"reason": str(refused)})
 
 
+def _readable(*fds: int) -> set:
+    """Which of them are, after a moment at most."""
+    poller = select.poll()
+    for fd in fds:
+        poller.register(fd, select.POLLIN)
+    return {fd for fd, _ in poller.poll(_ABORT_LOOK_MS)}
+
+
 class _Run:
     """What lives from START_RUN to the end of the job: exchanger, trainer, and the thread that attends to both."""
 
@@ -1231,19 +1288,28 @@ class _Run:
             self._delivery = Delivery(self._engine, self._place.site)
         self._folder = tempfile.mkdtemp(prefix="flare-")  # short, as paths of UNIX sockets must be
         self._exchanger: Optional[ctypes.c_void_p] = None
-        self._trainer: Optional[TrainerProcess] = None
+        self._trainer: Union[TrainerProcess, ResidentTrainer, None] = None
+        self._trainer_lock = threading.Lock()  # held while another takes its place
+        self._restarts_left = executor.max_restarts
+        self._told = self._options()
         try:
-            options = self._options()
-            self._exchanger = self._open_exchanger(options)
-            self._trainer = self._start(options)
+            self._exchanger = self._open_exchanger()
+            if self._launch.rendezvous:
+                self._trainer = ResidentTrainer(self._launch.rendezvous, self._told["agent_id"])
+            else:
+                write_profile(self._profile, self._told)
+                self._trainer = self._start()
         except BaseException:
             self._release()
             raise
         self._stop_pipe = os.pipe()  # written to when the attendant shall leave
         self._attendant = threading.Thread(target=self._attend, name="flare-attendant", daemon=True)
         self._attendant.start()
-        who = f"trainer '{executor.trainer}'" if executor.trainer else "trainer"
-        self.started = f"{who} {self._trainer.pid} runs; its output goes to {self._trainer.log}"
+        if self._launch.rendezvous:
+            self.started = f"trainer '{executor.trainer}' is waited for in {self._launch.rendezvous}"
+        else:
+            who = f"trainer '{executor.trainer}'" if executor.trainer else "trainer"
+            self.started = f"{who} {self._trainer.pid} runs; its output goes to {self._trainer.log}"
 
     # -- start and end
 
@@ -1256,6 +1322,8 @@ class _Run:
             launch = policy.launch_of_trainer(executor.trainer, executor.arguments or [], environment, executor.cwd)
         else:
             launch = policy.launch_of_command(executor.command, environment, executor.cwd)
+        if launch.rendezvous:
+            return launch
         program = find_program(launch.command[0], launch.folders, launch.mend)
         command = [program, *with_secrets(launch.command)[1:]]
         return launch._replace(command=command, cwd=launch.cwd or self._place.app)
@@ -1280,25 +1348,36 @@ class _Run:
         }
         if options["url"] != private:
             self._policy.check_bind(options["url"])
+        # A trainer that is started is found by nobody else, whatever the environment says.
+        options["rendezvous_dir"] = self._launch.rendezvous
+        if self._launch.rendezvous:
+            options["agent_id"] = executor.trainer
+            for name in ("url", "token"):  # the library's, so that after a restart of this process they are the same
+                del options[name]
         return options
 
-    def _open_exchanger(self, options: Dict[str, str]) -> ctypes.c_void_p:
+    @property
+    def _profile(self) -> str:
+        return os.path.join(self._folder, "profile.json")
+
+    def _open_exchanger(self) -> ctypes.c_void_p:
         library, handle = self._library, self._library.flare_options_new()
         try:
-            for name, value in {**options, "close_timeout": "1"}.items():  # the trainer has ended before the close
+            for name, value in {**self._told, "close_timeout": "1"}.items():  # the trainer has ended before the close
                 library.call("flare_options_set", handle, name.encode(), value.encode())
             exchanger = library.new("flare_exchanger_open", handle)
         finally:
             library.flare_options_free(handle)
-        options["url"] = library.flare_exchanger_url(exchanger).decode()  # with the real port
+        self._told["url"] = library.flare_exchanger_url(exchanger).decode()  # with the real port
         return exchanger
 
-    def _start(self, options: Dict[str, str]) -> TrainerProcess:
-        launch, profile = self._launch, os.path.join(self._folder, "profile.json")
-        write_profile(profile, options)
+    def _start(self) -> TrainerProcess:
+        launch, options, profile = self._launch, self._told, self._profile
         # Without what a launcher above us may have said to its own trainer.
         mine = ("FLARE_AGENT_LIBRARY", "FLARE_AGENT_LIBRARY_PATH", "FLARE_AGENT_LIB_DIR")
         environment = {k: v for k, v in os.environ.items() if not k.startswith("FLARE_AGENT_") or k in mine}
+        for variable in _RANKS:  # NVFlare's process may be one of several of a parallel launch; its trainer is none
+            environment.pop(variable, None)
         account = Account.of(launch.user)
         if account:
             environment.update({"HOME": account.home, "USER": account.name, "LOGNAME": account.name})
@@ -1333,13 +1412,15 @@ class _Run:
         grace, term_grace = self._executor.stop_grace_period, _TERM_GRACE_S
         if self._aborted:
             grace, term_grace = min(grace, _ABORT_GRACE_S), _ABORT_GRACE_S
+        with self._trainer_lock:
+            self._restarts_left = 0
         self._trainer.stop(grace, term_grace)
         os.write(self._stop_pipe[1], b"x")
         self._attendant.join(10)
         for fd in self._stop_pipe:
             os.close(fd)
         self._release()
-        text = f"trainer {self._trainer.pid} {self._trainer.how_it_ended()}"
+        text = f"{self._trainer} {self._trainer.how_it_ended()}"
         if len(self.spent_ms) > 1:  # the first one waits for the trainer to start
             text += f"; median task {statistics.median(self.spent_ms[1:]):.2f} ms of {len(self.spent_ms) - 1}"
         return text
@@ -1372,6 +1453,8 @@ class _Run:
             if self._trainer.fd in ready:
                 poller.unregister(self._trainer.fd)
                 self._say_that_it_ended()
+                if self._restart():
+                    poller.register(self._trainer.fd, select.POLLIN)
             if self._stop_pipe[0] in ready:
                 self._relay_metrics()
                 return
@@ -1379,7 +1462,27 @@ class _Run:
     def _say_that_it_ended(self) -> None:
         self._trainer.has_ended()
         with self._engine.new_context() as fl_ctx:
-            self._executor.log_info(fl_ctx, f"trainer {self._trainer.pid} {self._trainer.how_it_ended()}")
+            self._executor.log_info(fl_ctx, f"{self._trainer} {self._trainer.how_it_ended()}")
+
+    def _restart(self) -> bool:
+        """Another process in the place of the one that ended: it gets the task that was left, as the next attempt."""
+        with self._trainer_lock, self._engine.new_context() as fl_ctx:
+            if not self._restarts_left:
+                return False
+            self._restarts_left -= 1
+            try:
+                self._trainer = self._start()
+            except (FlareError, OSError) as error:
+                self._restarts_left = 0
+                self._executor.log_error(fl_ctx, f"the trainer was not started again: {error}")
+                return False
+            self._executor.log_info(fl_ctx, f"{self._trainer} runs in its place; restarts left: {self._restarts_left}")
+            return True
+
+    def _is_lost(self) -> bool:
+        """The trainer has ended, and none will take its place."""
+        with self._trainer_lock:
+            return self._trainer.has_ended() and not self._restarts_left
 
     def _relay_metrics(self) -> bool:
         """Fires what has arrived; False when no more can come."""
@@ -1434,12 +1537,12 @@ class _Run:
         except (FlareError, ValueError) as error:
             raise _Refused(ReturnCode.BAD_TASK_DATA, str(error)) from error
         try:
-            if self._trainer.has_ended():
+            if self._is_lost():
                 raise FlareError(f"the trainer {self._trainer.how_it_ended()} before this task")
             self._send(request, task, shareable)
             reply = self._wait(request, abort_signal)
         except FlareError as error:
-            raise _Refused(ReturnCode.EXECUTION_EXCEPTION, self._with_last_words(str(error))) from error
+            raise _Refused(ReturnCode.EXECUTION_EXCEPTION, self._trainer.with_last_words(str(error))) from error
         finally:
             self._library.flare_request_free(request)  # no lent tensor is read after this
         if self._delivery:
@@ -1464,21 +1567,20 @@ class _Run:
     def _wait(self, request: ctypes.c_void_p, abort_signal: Signal) -> Reply:
         """Until the result is there, or never will be."""
         executor, begin = self._executor, time.monotonic()
-        poller = select.poll()
-        poller.register(self._library.flare_request_poll_fd(request), select.POLLIN)
-        poller.register(self._trainer.fd, select.POLLIN)
+        result = self._library.flare_request_poll_fd(request)
         connected, limit = False, self._launch.limits.get("task_seconds", 0)
         while not abort_signal.triggered:
-            ready = {fd for fd, _ in poller.poll(_ABORT_LOOK_MS)}
-            late = 1000 * _LATE_RESULT_S if self._trainer.fd in ready else 0
+            trainer = self._trainer
+            ready = _readable(result, trainer.fd)
+            late = 1000 * _LATE_RESULT_S if trainer.fd in ready else 0
             if reply := self._take(request, int(late)):
                 return reply
-            if self._trainer.fd in ready and self._trainer.has_ended():
+            if trainer.fd in ready and self._is_lost():
                 raise FlareError(f"the trainer {self._trainer.how_it_ended()} without a result")
             waited = time.monotonic() - begin
             connected = connected or self._library.flare_exchanger_state(self._exchanger) != STATE_CONNECTING
             if not connected and waited > executor.start_timeout:
-                raise FlareError(f"the trainer runs, but did not connect within {executor.start_timeout:g} s")
+                raise FlareError(f"{trainer.missing} within {executor.start_timeout:g} s")
             if executor.task_timeout and waited > executor.task_timeout:
                 raise FlareError(f"no result within {executor.task_timeout:g} s (task_timeout)")
             if limit and waited > limit:
@@ -1514,7 +1616,3 @@ class _Run:
             raise FlareError(f"the trainer sent {result.kind or 'nothing'} and no model")
         if executor.params_transfer_type == "DIFF" and result.kind == DataKind.WEIGHTS.value:
             raise FlareError("the trainer sent WEIGHTS although params_transfer_type is DIFF: it sets FULL itself")
-
-    def _with_last_words(self, reason: str) -> str:
-        words = self._trainer.last_words()
-        return f"{reason}; the last lines of {self._trainer.log}:{words}" if words else f"{reason}; it wrote nothing"

@@ -50,9 +50,9 @@ double wall_seconds() {
 // ---- Open and close ------------------------------------------------------------------------------------------
 
 Agent::Agent(const Resolved &resolved)
-    : settings_(resolved.settings),
-      sources_(resolved.sources),
+    : own_(resolved),
       log_(settings_.log_level, settings_.log_file),
+      session_(resolved),
       book_(settings_.limits.max_queued_messages),
       metrics_(static_cast<size_t>(settings_.metric_queue), settings_.limits),
       launch_mode_(settings_.launch_once) {
@@ -60,9 +60,10 @@ Agent::Agent(const Resolved &resolved)
 }
 
 std::shared_ptr<Agent> Agent::open(const Resolved &resolved) {
-  if (resolved.settings.url.empty()) {
-    throw Failure(FLARE_INVALID_ARGUMENT,
-                  "no URL: set FLARE_AGENT_URL, the option url, or name a profile in FLARE_AGENT_PROFILE");
+  if (resolved.settings.url.empty() && resolved.settings.rendezvous_dir.empty()) {
+    throw Failure(
+        FLARE_INVALID_ARGUMENT,
+        "no URL: set FLARE_AGENT_URL, the option url or rendezvous_dir, or name a profile in FLARE_AGENT_PROFILE");
   }
   std::shared_ptr<Agent> agent(new Agent(resolved));
   agent->start();
@@ -92,8 +93,67 @@ void Agent::start() {
       stop_watch_.reset();  // it stays rung
       stop();
     });
-    pipe_ = open_pipe(FramePipe::Role::kAgent, settings_, loop_.get(), log_, this);
+    if (!settings_.url.empty()) {
+      pipe_ = open_pipe(FramePipe::Role::kAgent, settings_, loop_.get(), log_, this);
+      return;
+    }
+    search_.emplace(settings_.agent_id, settings_.rendezvous_dir, settings_.connect_timeout, Clock::now());
+    search_alarm_ = loop_->make_alarm([this] {
+      try {
+        look_for_exchanger();
+      } catch (const Failure &failed) {
+        on_over(failed.status(), failed.what());
+      }
+    });
+    look_for_exchanger();
   });
+}
+
+void Agent::look_for_exchanger() {
+  if (pipe_) {  // the one before did not answer
+    pipe_->close("another exchanger is tried");
+    pipe_.reset();
+  }
+  seat_.reset();
+  {
+    std::lock_guard lock(mutex_);
+    if (book_.over_status()) return;
+  }
+  for (;;) {
+    if (const auto end = search_->end(Clock::now())) {
+      search_alarm_.reset();
+      search_.reset();
+      on_over(end->status, end->reason);
+      return;
+    }
+    RendezvousLook look = look_for_job(settings_, search_->avoided());
+    if (look.seat) {
+      if (try_exchanger(*std::move(look.seat))) return;
+      continue;
+    }
+    search_->on_nothing(look.taken);
+    search_alarm_->set(search_->next_look(Clock::now()));
+    return;
+  }
+}
+
+bool Agent::try_exchanger(RendezvousSeat seat) {
+  const std::string job = seat.job, path = seat.path;
+  const Duration patience = search_->on_found(job, Clock::now());
+  try {
+    Resolved session = with_more(own_, seat.values, "rendezvous entry " + path);
+    session.settings.connect_timeout = patience;
+    pipe_ = open_pipe(FramePipe::Role::kAgent, session.settings, loop_.get(), log_, this);
+    log_.info("exchanger found job=" + job + " url=" + session.settings.url);
+    seat_ = std::move(seat);
+    std::lock_guard lock(mutex_);
+    session_ = std::move(session);
+    return true;
+  } catch (const Failure &failed) {  // what its entry says is not for this agent
+    log_.warn("exchanger passed over job=" + job + " reason=" + failed.what());
+    search_->on_failed(FLARE_UNREACHABLE, failed.what());
+    return false;
+  }
 }
 
 Agent::~Agent() { close(); }
@@ -144,18 +204,23 @@ void Agent::close() {
   }
   loop_->help();
   const TimePoint deadline = Clock::now() + settings_.close_timeout;
-  if (pipe_) idle_fd_.wait(deadline);
+  idle_fd_.wait(deadline);
   try {
     loop_->run_and_wait([this] {
       upload_alarm_.reset();
       stop_watch_.reset();
+      search_alarm_.reset();
+      search_.reset();
       if (!pipe_) return;
       pipe_->close("the agent closed");
       std::lock_guard lock(mutex_);
       pipe_stats_ = pipe_->stats();
       closed_ = true;
     });
-    loop_->run_and_wait([this] { pipe_.reset(); });
+    loop_->run_and_wait([this] {
+      pipe_.reset();
+      seat_.reset();
+    });
   } catch (const Failure &failed) {
     log_.error(std::string("close: ") + failed.what());
   }
@@ -211,8 +276,8 @@ flare_state Agent::state() {
 const char *Agent::info(const std::string &name) {
   std::lock_guard lock(mutex_);
   std::string text;
-  if (name == "url") text = settings_.url;
-  if (name == "url_source") text = sources_.at("url");
+  if (name == "url") text = session_.settings.url;
+  if (name == "url_source" && session_.chosen("url")) text = session_.sources.at("url");
   if (name == "agent_id") text = settings_.agent_id;
   if (name == "site") text = peer_ && !peer_->site.empty() ? peer_->site : settings_.site;
   if (name == "job_id") text = peer_ && !peer_->job_id.empty() ? peer_->job_id : settings_.job_id;
@@ -272,7 +337,8 @@ Outcome Agent::next_task(int64_t timeout_ms, std::shared_ptr<Task> *task) {
         refresh();
         if (next.status == FLARE_TIMEOUT) return std::nullopt;
         if (next.status == FLARE_OK) {
-          *task = std::make_shared<Task>(shared_from_this(), next.task, kind_of(task_name_of(*next.task), settings_));
+          *task = std::make_shared<Task>(shared_from_this(), next.task,
+                                         kind_of(task_name_of(*next.task), session_.settings));
           in_hands_[(*task)->id()] = (*task)->aborted_;
         }
         return Outcome{next.status, next.reason};
@@ -284,12 +350,13 @@ Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<U
   heed_stop();
   MessagePtr reply;
   std::vector<uint64_t> sizes;
+  const Settings &told = session_.settings;
   try {  // now: the task is still in hand, and can be answered with something else
     carry_headers(task.data(), &result);
     nest_tensors(task.data(), &result);
     if (task.kind() == FLARE_TASK_TRAIN && is_model(result)) {
-      if (settings_.check_results) check_model(task.data(), result);
-      if (settings_.params_transfer_type == "DIFF" && result.kind == kind::kWeights) {
+      if (told.check_results) check_model(task.data(), result);
+      if (told.params_transfer_type == "DIFF" && result.kind == kind::kWeights) {
         subtract_model(task.data(), &result);
         lent = false;  // the differences are in memory of our own
       }
@@ -525,6 +592,8 @@ void Agent::flush_metrics(bool all) {
 
 void Agent::on_up(const PeerInfo &peer, bool new_peer) {
   log_.info("connected peer=" + peer.library + " job=" + peer.job_id + " site=" + peer.site);
+  search_alarm_.reset();
+  search_.reset();
   std::lock_guard lock(mutex_);
   peer_ = peer;
   connected_ = true;
@@ -543,7 +612,7 @@ void Agent::on_up(const PeerInfo &peer, bool new_peer) {
 void Agent::on_down(bool) {
   std::lock_guard lock(mutex_);
   connected_ = false;
-  if (!book_.over_status()) log_.warn("connection lost; trying to get it back url=" + settings_.url);
+  if (!book_.over_status()) log_.warn("connection lost; trying to get it back url=" + session_.settings.url);
   refresh();
 }
 
@@ -689,9 +758,13 @@ void Agent::answer_instead(const Message &reply, const std::string &reason) {
 }
 
 void Agent::on_over(flare_status status, const std::string &cause) {
+  if (search_ && search_->on_failed(status, cause)) {
+    search_alarm_->set(Clock::now());
+    return;
+  }
   std::string reason = cause;
-  if (status == FLARE_UNREACHABLE) reason += " (it came from " + sources_.at("url") + ")";
   std::lock_guard lock(mutex_);
+  if (status == FLARE_UNREACHABLE && !settings_.url.empty()) reason += " (it came from " + own_.sources.at("url") + ")";
   connected_ = status == FLARE_ENDED && connected_;
   book_.over(status, reason);
   for (auto &[id, flag] : in_hands_) {

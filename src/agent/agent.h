@@ -13,8 +13,10 @@
 
 #include "agent/launch_mode.h"
 #include "agent/metric_queue.h"
+#include "agent/search.h"
 #include "agent/task_book.h"
 #include "agent/upload.h"
+#include "config/rendezvous.h"
 #include "config/settings.h"
 #include "pipe/outcome.h"
 #include "pipe/pipe.h"
@@ -127,6 +129,9 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   // Lets uploads act on what has happened, gives up those that are to be, and sets the alarm for the rest.
   void attend_uploads();
   void abandon_uploads();  // after a stop
+  // With a rendezvous, until an exchanger has answered.
+  void look_for_exchanger();
+  bool try_exchanger(RendezvousSeat seat);
 
   // With the lock held
   void refresh();  // raises and lowers the descriptors that show the state of the whole agent
@@ -144,11 +149,12 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
 
   void give_up(const std::string &message_id, flare_status status, const std::string &reason);
 
-  const Settings settings_;
-  const std::map<std::string, std::string> sources_;
+  const Resolved own_;
+  const Settings &settings_ = own_.settings;
   Log log_;
 
   mutable std::mutex mutex_;  // guards the members down to the blank line
+  Resolved session_;          // with what the rendezvous says; not changed any more once an exchanger has answered
   TaskBook book_;
   MetricQueue metrics_;
   std::optional<PeerInfo> peer_;
@@ -174,6 +180,9 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   std::unique_ptr<Pipe> pipe_;                 // in the loop thread
   std::unique_ptr<Loop::Alarm> upload_alarm_;  // in the loop thread
   std::unique_ptr<Loop::Watch> stop_watch_;    // in the loop thread
+  std::optional<Search> search_;               // in the loop thread
+  std::unique_ptr<Loop::Alarm> search_alarm_;  // in the loop thread
+  std::optional<RendezvousSeat> seat_;         // kept until the close
 };
 
 inline bool Task::aborted() const { return aborted_->load(std::memory_order_relaxed) || agent_->asked_to_stop(); }

@@ -1,4 +1,5 @@
 #include <atomic>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -11,6 +12,7 @@
 #include "capi/boundary.h"
 #include "capi/handles.h"
 #include "config/discover.h"
+#include "config/rank.h"
 #include "pipe/metric.h"
 
 using flare::Agent;
@@ -91,8 +93,12 @@ std::string analytics_type(const char *type) {
 flare_status flare_agent_open(const flare_options *options, flare_agent **agent, flare_error **error) noexcept {
   return guarded(error, [&] {
     required(agent, "agent");
+    const flare::Resolved resolved = flare::resolve_for_agent(options ? options->values : flare::Options());
+    flare::require_rank_zero(resolved, [](const char *name) {
+      return std::getenv(name);  // NOLINT(concurrency-mt-unsafe): the library sets nothing
+    });
     auto handle = std::make_unique<flare_agent>();
-    handle->agent = Agent::open(flare::resolve_for_agent(options ? options->values : flare::Options()));
+    handle->agent = Agent::open(resolved);
     OpenAgents::instance().add(handle->agent);
     *agent = handle.release();
     return FLARE_OK;

@@ -42,6 +42,7 @@ Resolved resolve_for_agent(const Options &options) {
   Resolved resolved = resolve(options);
   const bool asked = resolved.settings.url == kDiscover;
   if (!asked && (!resolved.settings.url.empty() || resolved.sources.at("profile") != "default")) return resolved;
+  if (!asked && !resolved.settings.rendezvous_dir.empty()) return resolved;
   const std::optional<std::string> path = find();
   if (!path && asked) {
     throw Failure(FLARE_INVALID_ARGUMENT, "the URL 'nvflare:' finds nothing: there is neither " +

@@ -118,4 +118,11 @@ std::string parse_public_key(std::string_view text) {
   return std::string(text);
 }
 
+std::string parse_rank(std::string_view text) {
+  if (text != "auto" && text != "ignore" && parse_int(text).value_or(-1) < 0) {
+    refuse("is neither auto nor ignore nor a rank from 0 on");
+  }
+  return std::string(text);
+}
+
 }  // namespace flare

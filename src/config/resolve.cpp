@@ -93,6 +93,7 @@ Resolved resolve(const Options &options) {
     const Given &choice = given.insert({option.name, {option.default_value, kDefault}}).first->second;
     apply_option(&resolved.settings, option.name, choice.value, choice.source);
     resolved.sources[option.name] = choice.source;
+    resolved.values[option.name] = choice.value;
   }
   const Settings &settings = resolved.settings;
   if (settings.heartbeat_timeout && *settings.heartbeat_timeout <= settings.heartbeat_interval) {  // PH-01
@@ -101,6 +102,16 @@ Resolved resolve(const Options &options) {
     };
     throw Failure(FLARE_INVALID_ARGUMENT, described("heartbeat_timeout") + " must be greater than " +
                                               described("heartbeat_interval") + ", or 'none'");
+  }
+  return resolved;
+}
+
+Resolved with_more(Resolved resolved, const std::map<std::string, std::string> &values, const std::string &source) {
+  for (const auto &[name, value] : values) {
+    if (resolved.chosen(name)) continue;
+    apply_option(&resolved.settings, name, value, source);
+    resolved.sources[name] = source;
+    resolved.values[name] = value;
   }
   return resolved;
 }

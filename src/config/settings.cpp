@@ -37,9 +37,17 @@ constexpr Entry kTable[] = {
       "A secret that agent and exchanger share. Give it by environment or profile: a command line can be read by "
       "others."},
      [](std::string_view value, Settings *settings) { settings->token = parse_secret(value); }},
+    {{"rendezvous_dir", "",
+      "A folder of this user alone where exchangers and agents of one machine meet, by agent_id and job_id. An agent "
+      "without a url takes the job that has waited longest there; an exchanger is found there."},
+     [](std::string_view value, Settings *settings) { settings->rendezvous_dir = parse_text(value); }},
+    {{"rank", "auto",
+      "Which process of a parallel launch this is; only that of rank 0 may open an agent. `auto`: as torchrun, mpirun "
+      "or srun say; `ignore`: each process has an agent of its own; or the number."},
+     [](std::string_view value, Settings *settings) { settings->rank = parse_rank(value); }},
     {{"connect_timeout", "60",
-      "Seconds until an agent whose exchanger never answered gives up; `none`: never. A connection lost later falls "
-      "under heartbeat_timeout."},
+      "Seconds until an agent whose exchanger never answered, or that found none in its rendezvous, gives up; `none`: "
+      "never. A connection lost later falls under heartbeat_timeout."},
      [](std::string_view value, Settings *settings) {
        settings->connect_timeout = parse_duration_or_none(value, "to wait without end write 'none'");
      }},

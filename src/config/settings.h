@@ -20,6 +20,8 @@ struct Settings {
   std::string site;
   std::string job_id;
   std::string token;
+  std::string rendezvous_dir;
+  std::string rank = "auto";
 
   std::optional<Duration> connect_timeout = std::chrono::seconds(60);
   Duration close_timeout = std::chrono::seconds(10);
@@ -86,6 +88,7 @@ class Options {
 struct Resolved {
   Settings settings;
   std::map<std::string, std::string> sources;
+  std::map<std::string, std::string> values;  // as they were given
   // Whether somebody gave it, be it by the value of the default.
   bool chosen(const std::string &option) const;
   std::vector<std::string> unknown;  // FLARE_AGENT_* variables that name no option, sorted
@@ -96,5 +99,9 @@ struct Resolved {
 // Failure(FLARE_INVALID_ARGUMENT) naming the value and its source, or FLARE_IO when the profile cannot be read; an
 // unknown FLARE_AGENT_* variable is not an error but is listed in `unknown`.
 Resolved resolve(const Options &options);
+
+// With what `values` say of the options that nobody gave. Throws Failure(FLARE_INVALID_ARGUMENT) naming a value of them
+// and the source.
+Resolved with_more(Resolved resolved, const std::map<std::string, std::string> &values, const std::string &source);
 
 }  // namespace flare

@@ -2,12 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <system_error>
 
+#include "base/descriptor.h"
 #include "base/failure.h"
 
 namespace flare {
@@ -15,20 +15,6 @@ namespace flare {
 namespace {
 
 constexpr size_t kLargest = 1u << 20;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor &) = delete;
-  Descriptor &operator=(const Descriptor &) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 [[noreturn]] void unreadable(const std::string &name) {
   throw Failure(FLARE_IO, name + " cannot be read: " + std::generic_category().message(errno));

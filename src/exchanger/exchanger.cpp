@@ -12,21 +12,25 @@ namespace flare {
 
 // ---- Open and close ------------------------------------------------------------------------------------------
 
-Exchanger::Exchanger(const Resolved &resolved)
+Exchanger::Exchanger(const Resolved &resolved, std::optional<RendezvousEntry> entry)
     : settings_(resolved.settings),
       read_timeout_chosen_(resolved.chosen("peer_read_timeout")),
-      log_(settings_.log_level, settings_.log_file) {}
+      log_(settings_.log_level, settings_.log_file),
+      entry_(std::move(entry)) {}
 
-std::shared_ptr<Exchanger> Exchanger::open(const Resolved &resolved) {
+std::shared_ptr<Exchanger> Exchanger::open(const Resolved &given) {
+  Resolved resolved = given;
+  std::optional<RendezvousEntry> entry;
+  if (!resolved.settings.rendezvous_dir.empty()) entry.emplace(RendezvousEntry::claim(&resolved.settings));
   if (resolved.settings.url.empty()) {
     throw Failure(FLARE_INVALID_ARGUMENT, "no URL to serve: set the option url, for example zmq+ipc:///PATH");
   }
-  std::shared_ptr<Exchanger> exchanger(new Exchanger(resolved));
-  exchanger->start();
+  std::shared_ptr<Exchanger> exchanger(new Exchanger(resolved, std::move(entry)));
+  exchanger->start(resolved);
   return exchanger;
 }
 
-void Exchanger::start() {
+void Exchanger::start(const Resolved &resolved) {
   {
     std::lock_guard lock(mutex_);
     refresh();
@@ -43,14 +47,28 @@ void Exchanger::start() {
     if (pipe_) pipe_->close("internal error");  // memory of the user is given back before anybody hears of the end
     on_over(FLARE_INTERNAL, reason);
   });
-  loop_->run_and_wait([this] {
+  loop_->run_and_wait([&] {
     task_alarm_ = loop_->make_alarm([this] { attend_tasks(); });
-    pipe_ = open_pipe(FramePipe::Role::kExchanger, settings_, loop_.get(), log_, this);
+    pipe_ = open_pipe();
     url_ = pipe_->url();
+    if (entry_) entry_->publish(resolved, url_);
   });
   if (!settings_.trainer_profile.empty()) {
     handed_out_ = std::make_unique<WrittenProfile>(settings_.trainer_profile, profile_for_trainer(settings_, url_));
   }
+}
+
+std::unique_ptr<FramePipe> Exchanger::open_pipe() {
+  Settings settings = settings_;
+  if (const std::string before = entry_ ? entry_->url_before(settings.url) : ""; !before.empty()) {
+    settings.url = before;
+    try {
+      return flare::open_pipe(FramePipe::Role::kExchanger, settings, loop_.get(), log_, this);
+    } catch (const Failure &failed) {
+      log_.info("the port of the exchanger before is not free reason=" + std::string(failed.what()));
+    }
+  }
+  return flare::open_pipe(FramePipe::Role::kExchanger, settings_, loop_.get(), log_, this);
 }
 
 Exchanger::~Exchanger() { close(); }
@@ -58,7 +76,7 @@ Exchanger::~Exchanger() { close(); }
 void Exchanger::stop() {
   std::lock_guard lock(mutex_);
   if (std::exchange(stopped_, true)) return;
-  if (!over_) over_ = Outcome{FLARE_STOPPED, "the exchanger was stopped"};
+  be_over(FLARE_STOPPED, "the exchanger was stopped");
   for (const auto &request : queue_) request->done_fd.set(true);
   for (const auto &[id, request] : sent_) request->done_fd.set(true);
   refresh();
@@ -119,7 +137,7 @@ void Exchanger::take_back(const std::shared_ptr<Request> &request, flare_status 
 // No new task: what was not handed over is dropped, the agent is told, and no other is admitted.
 Outcome Exchanger::leave(flare_status status, std::string_view topic, const std::string &reason) {
   if (over_) return *over_;
-  over_ = Outcome{status, reason};
+  be_over(status, reason);
   goodbye_ = new_uuid();
   const auto queued = std::exchange(queue_, {});
   for (const auto &request : queued) finish(*request, status, reason);
@@ -138,6 +156,13 @@ void Exchanger::refresh() {
   connected_fd_.set(connected_ || over_.has_value());
   metric_fd_.set(!metrics_.empty() || over_.has_value());
   said_goodbye_fd_.set(over_ && goodbye_.empty() && !words_left_);
+}
+
+// Out of the rendezvous first: an agent that hears of the end and looks for another job does not find this one.
+void Exchanger::be_over(flare_status status, const std::string &reason) {
+  if (over_) return;
+  entry_.reset();
+  over_ = Outcome{status, reason};
 }
 
 Outcome Exchanger::wait_connected(int64_t timeout_ms) {
@@ -523,7 +548,7 @@ void Exchanger::on_over(flare_status status, const std::string &reason) {
   connected_ = present_ = false;
   words_left_ = false;
   goodbye_.clear();
-  if (!over_) over_ = Outcome{status, reason};
+  be_over(status, reason);
   const auto queued = std::exchange(queue_, {});
   const auto sent = std::exchange(sent_, {});
   for (const auto &request : queued) finish(*request, status, reason);

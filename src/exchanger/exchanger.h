@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "config/rendezvous.h"
 #include "config/settings.h"
 #include "config/written_profile.h"
 #include "exchanger/task_patience.h"
@@ -73,10 +74,11 @@ class Exchanger : private PipeListener {
   int done_fd(const Request &request) const;  // -1 before the send
 
  private:
-  explicit Exchanger(const Resolved &resolved);
+  Exchanger(const Resolved &resolved, std::optional<RendezvousEntry> entry);
   using Requests = std::map<std::string, std::shared_ptr<Request>>;  // by message id
 
-  void start();
+  void start(const Resolved &resolved);
+  std::unique_ptr<FramePipe> open_pipe();
   Outcome tell(std::function<void(FramePipe *)> word);  // the agent, from the loop thread
 
   // PipeListener, in the loop thread
@@ -103,6 +105,7 @@ class Exchanger : private PipeListener {
 
   // With the lock held
   void refresh();
+  void be_over(flare_status status, const std::string &reason);
   void finish(Request &request, flare_status status, const std::string &reason);
   std::shared_ptr<Request> asked(const Message &reply) const;
   Outcome leave(flare_status status, std::string_view topic, const std::string &reason);
@@ -126,6 +129,7 @@ class Exchanger : private PipeListener {
   std::string goodbye_;          // id of the END or ABORT message that the agent has not acknowledged yet
   LevelFd connected_fd_, metric_fd_;
   LevelFd said_goodbye_fd_;
+  std::optional<RendezvousEntry> entry_;  // as long as an agent may come
 
   std::mutex close_mutex_;  // guards close_begun_, and lets a second close wait for the first
   bool close_begun_ = false;

@@ -12,6 +12,7 @@
  *   killed   is killed in the middle of the first task
  *   upload   add, but it is killed in the middle of the upload of its first result; not again when it was started
  *            anew, which it knows by a file in its working directory
+ *   fragile  is killed in the middle of each task that comes for the first time
  *   leave    answers one task and exits with 0
  *   hang     never answers, and ignores SIGTERM; with a child that does so too
  *   stay     echo, but after the end of the job it goes on until SIGTERM, and exits with 5
@@ -123,7 +124,7 @@ static flare_status answer(flare_agent *agent, flare_task *task, flare_result *r
     (void)fprintf(stderr, "out of luck in round %d\n", (int)flare_task_round(task));
     abort();
   }
-  if (is("killed")) (void)raise(SIGKILL);
+  if (is("killed") || (is("fragile") && flare_task_attempt(task) == 1)) (void)raise(SIGKILL);
   if (is("hang")) sleep_for_ever();
   if (is("fail")) return flare_task_fail(task, "EXECUTION_EXCEPTION", "the data set is empty", error);
   for (size_t i = 0; status == FLARE_OK && i < flare_shareable_tensor_count(model); i++) {

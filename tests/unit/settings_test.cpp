@@ -44,14 +44,14 @@ constexpr const char *kDurations[] = {
 
 // Everything that can be set, to compare whole settings.
 auto fields(const Settings &s) {
-  return std::tie(s.url, s.agent_id, s.site, s.job_id, s.token, s.connect_timeout, s.close_timeout,
-                  s.heartbeat_interval, s.heartbeat_timeout, s.resend_interval, s.max_resends, s.submit_result_timeout,
-                  s.streaming_idle_timeout, s.download_complete_timeout, s.peer_read_timeout, s.launch_once,
-                  s.reconnect_interval, s.train_task_name, s.evaluate_task_name, s.submit_model_task_name,
-                  s.params_transfer_type, s.check_results, s.metric_queue, s.warm_bytes, s.warm_timeout,
-                  s.allow_insecure, s.curve_secret_key_file, s.curve_admitted_keys_file, s.curve_exchanger_key,
-                  s.curve_exchanger_key_file, s.advertise, s.trainer_profile, s.log_level, s.log_file,
-                  s.limits.max_tensor_bytes, s.limits.max_message_bytes);
+  return std::tie(s.url, s.agent_id, s.site, s.job_id, s.token, s.rendezvous_dir, s.rank, s.connect_timeout,
+                  s.close_timeout, s.heartbeat_interval, s.heartbeat_timeout, s.resend_interval, s.max_resends,
+                  s.submit_result_timeout, s.streaming_idle_timeout, s.download_complete_timeout, s.peer_read_timeout,
+                  s.launch_once, s.reconnect_interval, s.train_task_name, s.evaluate_task_name,
+                  s.submit_model_task_name, s.params_transfer_type, s.check_results, s.metric_queue, s.warm_bytes,
+                  s.warm_timeout, s.allow_insecure, s.curve_secret_key_file, s.curve_admitted_keys_file,
+                  s.curve_exchanger_key, s.curve_exchanger_key_file, s.advertise, s.trainer_profile, s.log_level,
+                  s.log_file, s.limits.max_tensor_bytes, s.limits.max_message_bytes);
 }
 constexpr size_t kFields = std::tuple_size_v<decltype(fields(Settings()))>;
 
@@ -170,6 +170,12 @@ TEST(OptionValues, FlagsHaveThreeSpellings) {
   for (const char *value : {"true", "1", "yes"}) EXPECT_TRUE(with("allow_insecure", value).allow_insecure);
   for (const char *value : {"false", "0", "no"}) EXPECT_FALSE(with("allow_insecure", value).allow_insecure);
   for (const char *value : {"", "on", "True", "2"}) EXPECT_NE(problem_with("allow_insecure", value), "") << value;
+}
+
+TEST(OptionValues, RanksAreNumbersOrWords) {
+  for (const char *value : {"auto", "ignore", "0", "3"}) EXPECT_EQ(with("rank", value).rank, value);
+  for (const char *value : {"", "-1", "1.5", "none"})
+    EXPECT_THAT(problem_with("rank", value), HasSubstr("rank")) << value;
 }
 
 TEST(OptionValues, LogLevelsAreSix) {

@@ -1,10 +1,11 @@
 /*
  * trainer.c - one site of an NVFlare job, in C: of hello, diff and crosseval.
  *
- *   hello_trainer_c DATA.csv
+ *   hello_trainer_c [--resident] DATA.csv
  *
- * Which job this is and where its peer waits, the library finds in the environment (FLARE_AGENT_*), which the
- * executor sets. Taking part in the job is what stands between the two marked lines; the learning is in logreg.c.
+ * A resident takes part in job after job (docs/residents.md). Which job this is and where its peer waits, the library
+ * finds in the environment (FLARE_AGENT_*), which the executor sets. Taking part in the job is what stands between the
+ * two marked lines; the learning is in logreg.c.
  */
 #include <flare_agent.h>
 #include <stdio.h>
@@ -75,24 +76,39 @@ static flare_status serve(trainer *me, flare_agent *agent, flare_error **error) 
   }
 }
 
+/* One job, to its end. */
+static flare_status take_part(trainer *me, const char *path, flare_error **error) {
+  flare_agent *agent = NULL;
+  const char *site = "", *reason = NULL;
+  flare_status status = flare_agent_open(NULL, &agent, error);
+  if (status == FLARE_OK) status = flare_agent_wait_connected(agent, FLARE_WAIT_FOREVER, error);
+  (void)flare_agent_info(agent, "site", &site);
+  if (status == FLARE_OK && logreg_load(&me->data, path, site, &reason) == 0) status = serve(me, agent, error);
+  if (reason != NULL) (void)fprintf(stderr, "%s, site \"%s\": %s\n", path, site, reason);
+  flare_agent_close(agent);
+  return status;
+}
+
+/* Whether this job is over, and another may come. */
+static int is_over(flare_status status) {
+  return status == FLARE_ENDED || status == FLARE_ABORTED || status == FLARE_PEER_GONE;
+}
+
 /* ==== federation: to here ====================================================================================== */
 
 int main(int argc, char **argv) {
   static trainer me;
-  flare_agent *agent = NULL;
-  flare_error *error = NULL;
-  const char *site = "", *reason = NULL;
-  if (argc != 2) {
-    (void)fprintf(stderr, "usage: %s DATA.csv\n", argv[0]);
+  flare_status status;
+  const int resident = argc == 3 && strcmp(argv[1], "--resident") == 0;
+  if (argc != 2 && !resident) {
+    (void)fprintf(stderr, "usage: %s [--resident] DATA.csv\n", argv[0]);
     return 1;
   }
-  flare_status status = flare_agent_open(NULL, &agent, &error);
-  if (status == FLARE_OK) status = flare_agent_wait_connected(agent, FLARE_WAIT_FOREVER, &error);
-  (void)flare_agent_info(agent, "site", &site);
-  if (status == FLARE_OK && logreg_load(&me.data, argv[1], site, &reason) == 0) status = serve(&me, agent, &error);
-  if (reason != NULL) (void)fprintf(stderr, "%s, site \"%s\": %s\n", argv[1], site, reason);
-  if (status < 0) (void)fprintf(stderr, "%s\n", flare_error_message(error));
-  flare_error_free(error);
-  flare_agent_close(agent);
+  do {
+    flare_error *error = NULL;
+    status = take_part(&me, argv[argc - 1], &error);
+    if (status < 0) (void)fprintf(stderr, "%s\n", flare_error_message(error));
+    flare_error_free(error);
+  } while (resident && is_over(status));
   return status == FLARE_ENDED ? 0 : 1;
 }

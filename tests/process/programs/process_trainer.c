@@ -4,6 +4,7 @@
  *   --hold MS     how long a task is "computed"; ends early when it is aborted
  *   --wait-line   waits for a line on stdin before it submits
  *   --stop-line   a thread stops the agent when a line comes on stdin
+ *   --resident    takes part in job after job, until none comes within connect_timeout
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 static int hold_ms = 0;
 static int wait_line = 0;
 static int stop_line = 0;
+static int resident = 0;
 
 static int fail(const char *what, flare_status status, flare_error *error) {
   printf("error %s %d %s: %s\n", what, (int)status, flare_status_text(status), flare_error_message(error));
@@ -66,26 +68,21 @@ static void *stop_by_line(void *agent) {
   return NULL;
 }
 
-int main(int argc, char **argv) {
+/* One job, to its end. */
+static int take_part(flare_status *over) {
   flare_error *error = NULL;
   flare_agent *agent = NULL;
   flare_task *task = NULL;
-  flare_status status;
-
-  setvbuf(stdout, NULL, _IOLBF, 0);
-  for (int i = 1; i < argc; ++i) {
-    if (strcmp(argv[i], "--hold") == 0 && i + 1 < argc) hold_ms = atoi(argv[++i]);
-    if (strcmp(argv[i], "--wait-line") == 0) wait_line = 1;
-    if (strcmp(argv[i], "--stop-line") == 0) stop_line = 1;
-  }
-  status = flare_agent_open(NULL, &agent, &error);
+  const char *job = "";
+  flare_status status = flare_agent_open(NULL, &agent, &error);
   if (status != FLARE_OK) return fail("open", status, error);
   status = flare_agent_wait_connected(agent, 60000, &error);
   if (status != FLARE_OK) {
     flare_agent_close(agent);
     return fail("connect", status, error);
   }
-  printf("connected\n");
+  (void)flare_agent_info(agent, "job_id", &job);
+  printf("connected %s\n", job);
   pthread_t stopper;
   if (stop_line && pthread_create(&stopper, NULL, stop_by_line, agent) == 0) pthread_detach(stopper);
   while ((status = flare_agent_next_task(agent, 60000, &task, &error)) == FLARE_OK) {
@@ -94,7 +91,25 @@ int main(int argc, char **argv) {
     if (failed) break;
   }
   flare_agent_close(agent);
+  *over = status;
   if (status < 0) return fail("next_task", status, error);
   printf("over %s\n", flare_status_text(status));
   return 0;
+}
+
+int main(int argc, char **argv) {
+  flare_status over = FLARE_OK;
+  int failed;
+
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  for (int i = 1; i < argc; ++i) {
+    if (strcmp(argv[i], "--hold") == 0 && i + 1 < argc) hold_ms = atoi(argv[++i]);
+    if (strcmp(argv[i], "--wait-line") == 0) wait_line = 1;
+    if (strcmp(argv[i], "--stop-line") == 0) stop_line = 1;
+    if (strcmp(argv[i], "--resident") == 0) resident = 1;
+  }
+  do {
+    failed = take_part(&over);
+  } while (resident && !failed && over == FLARE_ENDED);
+  return failed;
 }
