@@ -308,8 +308,8 @@ TEST_F(Exec, ATaskThatIsAbortedEndsTheProgramAndTheNextIsServed) {
   const std::string self = word("self"), child = word("child");
   send("other", model());  // which gives the one before up
   expect_echo(answer(), model());
-  EXPECT_TRUE(is_dead(self));
-  EXPECT_TRUE(is_dead(child));
+  EXPECT_TRUE(comes_true([&] { return is_dead(self); }));
+  EXPECT_TRUE(comes_true([&] { return is_dead(child); }));
 }
 
 TEST_F(Exec, TheEndOfTheJobEndsTheProgram) {
@@ -317,8 +317,8 @@ TEST_F(Exec, TheEndOfTheJobEndsTheProgram) {
   send("train", model());
   const std::string self = word("self"), child = word("child");
   end_of_job();
-  EXPECT_TRUE(is_dead(self));
-  EXPECT_TRUE(is_dead(child));
+  EXPECT_TRUE(comes_true([&] { return is_dead(self); }));
+  EXPECT_TRUE(comes_true([&] { return is_dead(child); }));
   EXPECT_EQ(folders_left(), 0u);
 }
 
@@ -330,8 +330,8 @@ TEST_F(Exec, ASignalEndsTheProgramAndAnswersTheTask) {
   EXPECT_THAT([&] { answer(); }, testing::ThrowsMessage<std::runtime_error>(HasSubstr("exec was ended by signal 15")));
   EXPECT_TRUE(comes_true([&] { return site_->trainer().has_ended(); }));
   EXPECT_EQ(site_->trainer().how_it_ended(), "exit status 143");
-  EXPECT_TRUE(is_dead(self));
-  EXPECT_TRUE(is_dead(child));
+  EXPECT_TRUE(comes_true([&] { return is_dead(self); }));
+  EXPECT_TRUE(comes_true([&] { return is_dead(child); }));
 }
 
 TEST_F(Exec, WhenItIsKilledNothingStays) {
@@ -345,7 +345,7 @@ TEST_F(Exec, WhenItIsKilledNothingStays) {
 TEST_F(Exec, WhatAProgramLeavesBehindIsKilled) {
   start("sleep 1000 & echo $! > $1/child\n" + std::string(kEcho));
   expect_echo(ask(), model());
-  EXPECT_TRUE(is_dead(word("child")));
+  EXPECT_TRUE(comes_true([&] { return is_dead(word("child")); }));
 }
 
 }  // namespace
