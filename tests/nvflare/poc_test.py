@@ -142,7 +142,7 @@ class Quick(unittest.TestCase):
     def test_3_a_trainer_is_killed_in_an_upload(self):
         self.assertEqual(self.upload.finish(), "FINISHED:EXECUTION_EXCEPTION")
         self.assertIn("is bad, error code: EXECUTION_EXCEPTION", self.upload.server_log())
-        reason = r"task train: the trainer was ended by signal 9 \(Killed\) without a result.*\n *\| killed with \d+ MiB"
+        reason = r"the trainer was ended by signal 9 \(Killed\) without a result.*\n.*\| killed with \d+ MiB"
         logs = [self.upload.site_log(site) for site in run.SITES]
         self.assertTrue(any(re.search(reason, log) for log in logs), logs)
         seen = [self.federation.errors(site, self.upload.id) for site in run.SITES]  # by the administrator
