@@ -1105,6 +1105,8 @@ _EVENTS_ARE_DROPPED = not hasattr(FedEventHeader, "EVENT_ID")
 _EVENT_TIMEOUT_S = 2.0
 _TERM_GRACE_S = 5.0
 _RANKS = ("RANK", "LOCAL_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
+# Options of one end. Keys of the trainer come in its environment; the token only in the profile.
+_EXCHANGERS_OWN = ("curve_secret_key_file", "curve_admitted_keys_file", "advertise", "trainer_profile", "token")
 _ABORT_GRACE_S = 2.0  # NVFlare kills the process of an aborted job itself after some seconds
 
 
@@ -1165,7 +1167,7 @@ class AgentExecutor(Executor):
             stop_grace_period: seconds after the end of the job until a trainer that still runs gets SIGTERM.
             heartbeat_interval, heartbeat_timeout: seconds; a frozen process is noticed after the timeout.
             analytics_event: the event that metrics of the trainer are fired as; with "fed." it goes to the server.
-            options: further options of libflare_agent, for both ends.
+            options: further options of libflare_agent, for both ends; those of keys and addresses for the exchanger.
             trainer: instead of command: the name of a trainer in the site's policy.
             arguments: for that trainer, behind its own; the site's policy must permit it.
             deliver_to: "client": a result counts as delivered when this process has it. "server": when the server has.
@@ -1384,7 +1386,7 @@ class _Run:
             self._let_in(account, options["url"], profile)
         environment.update(launch.environment)
         environment["FLARE_AGENT_PROFILE"] = profile
-        environment.update({f"FLARE_AGENT_{k.upper()}": v for k, v in options.items() if k != "token"})
+        environment.update({f"FLARE_AGENT_{k.upper()}": v for k, v in options.items() if k not in _EXCHANGERS_OWN})
         run_folder = self._engine.get_workspace().get_run_dir(self._place.job_id)
         log = os.path.join(run_folder, f"trainer_{self._executor.agent_id}.log")
         return TrainerProcess(launch, environment, log, account)

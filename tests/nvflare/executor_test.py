@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import statistics
+import subprocess
+import tempfile
 import time
 import unittest
 
@@ -134,6 +136,18 @@ class Semantics(Case):
             self.assertEqual(variables["EXTRA"], "1")
             self.assertEqual(os.readlink(f"/proc/{site.trainer.pid}/cwd"), site.engine.app)
         self.assertFalse(os.path.exists(os.path.dirname(profile)))
+
+    def test_the_keys_of_the_exchanger_are_its_own(self):
+        with tempfile.TemporaryDirectory() as folder:
+            command = os.path.join(os.environ["FLARE_TEST_BUILD_DIR"], "bin", "flare-agent")
+            for name in ("site", "trainer"):
+                subprocess.run([command, "keys", f"{folder}/{name}"], check=True, stdout=subprocess.DEVNULL)
+            keys = {"curve_secret_key_file": f"{folder}/site.secret",
+                    "curve_admitted_keys_file": f"{folder}/trainer.public"}
+            own = {"FLARE_AGENT_CURVE_SECRET_KEY_FILE": f"{folder}/trainer.secret",
+                   "FLARE_AGENT_CURVE_EXCHANGER_KEY_FILE": f"{folder}/site.public"}
+            with Site(url="zmq+tcp://127.0.0.1:*", options=keys, environment=own) as site:
+                self.assertEqual(site.execute({"w": np.ones(1, np.float32)}).get_return_code(), ReturnCode.OK)
 
     def test_a_task_costs_little(self):
         with Site() as site:
