@@ -138,6 +138,21 @@ FLARE_API FLARE_MUST_USE flare_status flare_options_set(flare_options *options, 
 FLARE_API flare_status flare_option_describe(size_t index, const char **name, const char **default_value,
                                              const char **help) FLARE_NOEXCEPT;
 
+/** What an agent would go by if it were opened now: the value of each option and where it came from. */
+typedef struct flare_settings flare_settings;
+
+/** Looks where flare_agent_open() looks, for programs that show or check what they were given, and connects to
+ *  nothing. `options` may be NULL. FLARE_INVALID_ARGUMENT, FLARE_IO: as flare_agent_open(); but whether the URL can be
+ *  used is seen there. */
+FLARE_API FLARE_MUST_USE flare_status flare_options_resolve(const flare_options *options, flare_settings **settings,
+                                                            flare_error **error) FLARE_NOEXCEPT;
+FLARE_API void flare_settings_free(flare_settings *settings) FLARE_NOEXCEPT;
+/** By position, as flare_option_describe() counts; any output may be NULL. A secret that is set shows as "***".
+ *  `source` is "set by flare_options_set", "environment variable FLARE_AGENT_URL" and the like, "profile PATH", "found
+ *  in the working directory" or "default". FLARE_NOT_FOUND beyond the end, and for NULL. */
+FLARE_API flare_status flare_settings_at(const flare_settings *settings, size_t index, const char **value,
+                                         const char **source) FLARE_NOEXCEPT;
+
 /* ---- Tensors --------------------------------------------------------------------------------------------- */
 
 /** An element type. The values are those of DLPack: code | bits << 8. */

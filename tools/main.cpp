@@ -6,13 +6,18 @@
 #include <exception>
 #include <string>
 
+#include "doctor/gather.h"
+#include "doctor/report.h"
 #include "exec/exec.h"
 #include "interrupts.h"
 #include "keys.h"
 #include "option_page.h"
 #include "simulate.h"
+#include "version_text.h"
 
 namespace {
+
+namespace doctor = flare_tool::doctor;
 
 using flare_tool::SimulateOptions;
 
@@ -74,11 +79,44 @@ void add_keys(CLI::App &app, std::string *path) {
   });
 }
 
+struct DoctorOptions {
+  doctor::Question question;
+  double timeout = 5;
+  bool json = false, list = false;
+  int status = 0;
+};
+
+void run_doctor(DoctorOptions *options) {
+  if (options->list) {
+    std::fputs(doctor::catalogue_page().c_str(), stdout);
+    return;
+  }
+  options->question.timeout = std::chrono::milliseconds(static_cast<int64_t>(options->timeout * 1000));
+  const doctor::Facts facts = doctor::gather(options->question);
+  const auto findings = doctor::diagnose(facts);
+  std::fputs((options->json ? doctor::json : doctor::text)(facts, findings).c_str(), stdout);
+  options->status = doctor::has_problem(findings) ? 1 : 0;
+}
+
+void add_doctor(CLI::App &app, DoctorOptions *options) {
+  CLI::App *const command = app.add_subcommand("doctor", "Say why a trainer started here does not connect");
+  command->add_option("--option", options->question.options, "An option as the trainer sets it; may be repeated")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  command->add_option("--timeout", options->timeout, "How long it tries to connect")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
+  command->add_flag("--json", options->json, "For machines");
+  command->add_flag("--list", options->list, "Print all that it can find, with the remedies, as Markdown");
+  command->add_option("PROGRAM", options->question.program,
+                      "After --: the trainer and its arguments, which is looked at and not started");
+  command->callback([options] { run_doctor(options); });
+}
+
 std::string version() {
-  const uint32_t library = flare_version();
-  return "flare-agent " + std::to_string(FLARE_VERSION_MAJOR) + "." + std::to_string(FLARE_VERSION_MINOR) + "." +
-         std::to_string(FLARE_VERSION_PATCH) + ", libflare_agent " + std::to_string(library >> 16) + "." +
-         std::to_string(library >> 8 & 255) + "." + std::to_string(library & 255);
+  return "flare-agent " + flare_tool::version_text(FLARE_VERSION) + ", libflare_agent " +
+         flare_tool::version_text(flare_version());
 }
 
 int run(int argc, char **argv) {
@@ -93,12 +131,14 @@ int run(int argc, char **argv) {
   add_exec(app, &exec, &grace);
   std::string key_path;
   add_keys(app, &key_path);
+  DoctorOptions doctor;
+  add_doctor(app, &doctor);
   app.add_subcommand("options", "Print the table of options as Markdown")->callback([] {
     std::fputs(flare_tool::option_page().c_str(), stdout);
   });
   app.add_subcommand("version", "Print the version")->callback([] { std::puts(version().c_str()); });
   CLI11_PARSE(app, argc, argv);
-  return 0;
+  return doctor.status;
 }
 
 }  // namespace

@@ -33,6 +33,10 @@ struct flare_options {
   flare::Options values;
 };
 
+struct flare_settings {
+  flare::Resolved resolved;
+};
+
 // Received and read-only, or a draft that is written until it is sent.
 struct flare_shareable {
   explicit flare_shareable(std::shared_ptr<const flare::Shareable> received);

@@ -59,6 +59,7 @@ Resolved resolve_for_agent(const Options &options) {
     found.set("url", url->second);
   }
   resolved = resolve(found);
+  resolved.sources["profile"] = "found in the working directory";
   if (asked) resolved.sources["url"] = "profile " + *path;
   return resolved;
 }

@@ -206,7 +206,7 @@ void apply_option(Settings *settings, std::string_view name, std::string_view va
   try {
     entry.apply(value, settings);
   } catch (const Failure &failure) {
-    const std::string shown = name == "token" ? "" : " " + quoted(value);
+    const std::string shown = is_secret(name) ? "" : " " + quoted(value);
     throw Failure(failure.status(), "option " + std::string(name) + ": the value" + shown + " (" + std::string(source) +
                                         ") " + failure.what());
   }

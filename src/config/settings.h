@@ -64,6 +64,9 @@ struct Option {
   const char *help;
 };
 
+// Whether its value is for the two ends alone.
+inline bool is_secret(std::string_view option) { return option == "token"; }
+
 size_t option_count();
 const Option &option_at(size_t index);
 

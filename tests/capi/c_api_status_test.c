@@ -90,6 +90,54 @@ static void the_table_of_options_ends(void **state) {
   assert_int_equal(flare_option_describe(0, NULL, NULL, NULL), FLARE_OK);
 }
 
+static void expect_setting(const flare_settings *settings, const char *option, const char *value, const char *source) {
+  const char *name = NULL, *found_value = NULL, *found_source = NULL;
+  for (size_t i = 0; flare_option_describe(i, &name, NULL, NULL) == FLARE_OK; ++i) {
+    if (strcmp(name, option) != 0) continue;
+    assert_int_equal(flare_settings_at(settings, i, &found_value, &found_source), FLARE_OK);
+    assert_string_equal(found_value, value);
+    assert_string_equal(found_source, source);
+    return;
+  }
+  fail();
+}
+
+static void settings_say_what_an_agent_would_go_by(void **state) {
+  flare_options *options = flare_options_new();
+  flare_settings *settings = NULL;
+  (void)state;
+  assert_ok(flare_options_set(options, "url", "memory://x", ERROR));
+  setenv("FLARE_AGENT_SITE", "site-1", 1);
+  setenv("FLARE_AGENT_TOKEN", "secret", 1);
+  assert_ok(flare_options_resolve(options, &settings, ERROR));
+  unsetenv("FLARE_AGENT_SITE");
+  unsetenv("FLARE_AGENT_TOKEN");
+  flare_options_free(options);
+  expect_setting(settings, "url", "memory://x", "set by flare_options_set");
+  expect_setting(settings, "site", "site-1", "environment variable FLARE_AGENT_SITE");
+  expect_setting(settings, "token", "***", "environment variable FLARE_AGENT_TOKEN");
+  expect_setting(settings, "job_id", "", "default");
+  expect_setting(settings, "connect_timeout", "60", "default");
+  assert_int_equal(flare_settings_at(settings, SIZE_MAX, NULL, NULL), FLARE_NOT_FOUND);
+  assert_int_equal(flare_settings_at(settings, 0, NULL, NULL), FLARE_OK);
+  assert_int_equal(flare_settings_at(NULL, 0, NULL, NULL), FLARE_NOT_FOUND);
+  flare_settings_free(settings);
+  flare_settings_free(NULL);
+}
+
+static void settings_that_are_wrong_are_refused_as_by_open(void **state) {
+  flare_settings *settings = NULL;
+  (void)state;
+  assert_status(FLARE_INVALID_ARGUMENT, flare_options_resolve(NULL, NULL, ERROR));
+  assert_ok(flare_options_resolve(NULL, &settings, ERROR)); /* no URL: that is for open to say */
+  expect_setting(settings, "token", "", "default");
+  flare_settings_free(settings);
+  setenv("FLARE_AGENT_PROFILE", "/nowhere/profile.json", 1);
+  assert_status(FLARE_IO, flare_options_resolve(NULL, &settings, ERROR));
+  unsetenv("FLARE_AGENT_PROFILE");
+  assert_message_has("/nowhere/profile.json");
+}
+
 static void a_misspelt_option_is_told_the_right_name(void **state) {
   flare_options *options = flare_options_new();
   (void)state;
@@ -572,6 +620,8 @@ int main(void) {
       OVER_BOTH(expected_outcomes_create_no_error),
       cmocka_unit_test(the_table_of_options_describes_each),
       cmocka_unit_test(the_table_of_options_ends),
+      cmocka_unit_test(settings_say_what_an_agent_would_go_by),
+      cmocka_unit_test(settings_that_are_wrong_are_refused_as_by_open),
       cmocka_unit_test(a_misspelt_option_is_told_the_right_name),
       cmocka_unit_test(an_option_that_does_not_parse_is_refused),
       cmocka_unit_test(without_a_url_nothing_opens),

@@ -63,6 +63,8 @@ TEST_F(Discover, OurProfileIsFound) {
   EXPECT_EQ(resolved.settings.url, "memory://a");
   EXPECT_EQ(resolved.settings.token, "t");
   EXPECT_EQ(resolved.sources.at("url"), "profile config/flare_agent.json");
+  EXPECT_EQ(resolved.sources.at("profile"), "found in the working directory");
+  EXPECT_EQ(resolved.values.at("url"), "memory://a");
 }
 
 TEST_F(Discover, TheUrlMayAskForIt) {

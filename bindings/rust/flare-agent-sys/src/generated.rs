@@ -15,6 +15,11 @@ pub struct flare_options {
     _not_send: std::marker::PhantomData<(*mut u8, std::marker::PhantomPinned)>,
 }
 #[repr(C)]
+pub struct flare_settings {
+    _opaque: [u8; 0],
+    _not_send: std::marker::PhantomData<(*mut u8, std::marker::PhantomPinned)>,
+}
+#[repr(C)]
 pub struct flare_value {
     _opaque: [u8; 0],
     _not_send: std::marker::PhantomData<(*mut u8, std::marker::PhantomPinned)>,
@@ -199,6 +204,9 @@ extern "C" {
     pub fn flare_options_free(options: *mut flare_options);
     pub fn flare_options_set(options: *mut flare_options, name: *const c_char, value: *const c_char, error: *mut *mut flare_error) -> flare_status;
     pub fn flare_option_describe(index: usize, name: *mut *const c_char, default_value: *mut *const c_char, help: *mut *const c_char) -> flare_status;
+    pub fn flare_options_resolve(options: *const flare_options, settings: *mut *mut flare_settings, error: *mut *mut flare_error) -> flare_status;
+    pub fn flare_settings_free(settings: *mut flare_settings);
+    pub fn flare_settings_at(settings: *const flare_settings, index: usize, value: *mut *const c_char, source: *mut *const c_char) -> flare_status;
     pub fn flare_dtype_size(dtype: flare_dtype) -> usize;
     pub fn flare_value_get_type(value: *const flare_value) -> flare_value_type;
     pub fn flare_value_get_int(value: *const flare_value, out: *mut i64) -> flare_status;
