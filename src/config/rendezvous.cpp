@@ -188,12 +188,11 @@ std::string RendezvousEntry::url_before(const std::string &url) const {
   return open_port ? url_before_ : "";
 }
 
-void RendezvousEntry::publish(const Resolved &exchanger, const std::string &url) {
-  nlohmann::json values = {{"url", url}, {"token", exchanger.settings.token}};
+void RendezvousEntry::publish(const Resolved &exchanger, std::map<std::string, std::string> values) {
   for (const char *name : kTold) {
     if (exchanger.chosen(name)) values[name] = exchanger.values.at(name);
   }
-  const std::string text = values.dump();
+  const std::string text = nlohmann::json(values).dump();
   const ssize_t size = ::pwrite(file_.get(), text.data(), text.size(), 0);
   if (size != static_cast<ssize_t>(text.size())) fail(path_, "written", size < 0 ? errno : ENOSPC);
 }

@@ -30,8 +30,8 @@ class RendezvousEntry {
   // The address with a real port of the one before, when `url` leaves the port open: whoever was connected to it tries
   // there. Empty when there is none.
   std::string url_before(const std::string &url) const;
-  // From now on agents find it: `url` and what the exchanger was told that an agent should know.
-  void publish(const Resolved &exchanger, const std::string &url);
+  // From now on agents find it: `values` of options, and what the exchanger was told that an agent should know.
+  void publish(const Resolved &exchanger, std::map<std::string, std::string> values);
   // At once, also without an agent.
   void withdraw() noexcept;
 

@@ -51,7 +51,7 @@ void Exchanger::start(const Resolved &resolved) {
     task_alarm_ = loop_->make_alarm([this] { attend_tasks(); });
     pipe_ = open_pipe();
     url_ = pipe_->url();
-    if (entry_) entry_->publish(resolved, url_);
+    if (entry_) entry_->publish(resolved, profile_for_trainer(settings_, url_));
   });
   if (!settings_.trainer_profile.empty()) {
     handed_out_ = std::make_unique<WrittenProfile>(settings_.trainer_profile, profile_for_trainer(settings_, url_));

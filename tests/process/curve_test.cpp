@@ -76,6 +76,14 @@ class Curve : public testing::Test {
   Environment exchanger_, trainer_;
 };
 
+TEST_F(Curve, ARendezvousHasTheKeyOfTheExchanger) {
+  exchanger_.erase("FLARE_AGENT_TRAINER_PROFILE");
+  trainer_.erase("FLARE_AGENT_PROFILE");
+  exchanger_["FLARE_AGENT_JOB_ID"] = "job-1";
+  for (Environment *one : {&exchanger_, &trainer_}) (*one)["FLARE_AGENT_RENDEZVOUS_DIR"] = path("meeting");
+  job_gets_done(exchanger().get());
+}
+
 TEST_F(Curve, WithTheRightKeysAndTheProfileTheJobGetsDone) {
   const auto program = exchanger();
   EXPECT_EQ(std::filesystem::status(path("trainer.json")).permissions(),

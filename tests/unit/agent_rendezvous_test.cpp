@@ -107,7 +107,7 @@ TEST_F(Meeting, AnEntryThatIsOfNoUseIsPassedOver) {
   settings.job_id = "job-1";
   RendezvousEntry strange = RendezvousEntry::claim(&settings);
   Resolved resolved;
-  strange.publish(resolved, "zmq+tcp://198.51.100.1:5555");  // would need allow_insecure
+  strange.publish(resolved, {{"url", "zmq+tcp://198.51.100.1:5555"}});  // would need allow_insecure
   const auto peer = exchanger("job-2");
   open_agent("20");
   ASSERT_EQ(agent_->wait_connected(20'000).status, FLARE_OK);

@@ -38,7 +38,7 @@ class RendezvousFolder : public testing::Test {
     RendezvousEntry entry = RendezvousEntry::claim(&settings);
     Resolved exchanger;
     exchanger.settings = settings;
-    entry.publish(exchanger, url);
+    entry.publish(exchanger, {{"url", url}, {"token", settings.token}});
     return entry;
   }
   // As one that was killed: its file stays, its lock is gone.
@@ -91,7 +91,7 @@ TEST_F(RendezvousFolder, WhatAnExchangerWasToldIsForItsAgentToo) {
   Resolved exchanger = resolve(options);
   RendezvousEntry entry = RendezvousEntry::claim(&exchanger.settings);
   EXPECT_EQ(exchanger.settings.url, "zmq+ipc://" + settings_.rendezvous_dir + "/digits/job-1.sock");
-  entry.publish(exchanger, exchanger.settings.url);
+  entry.publish(exchanger, {{"url", exchanger.settings.url}, {"token", exchanger.settings.token}});
   const RendezvousLook look = look_for_job(settings_, {});
   ASSERT_TRUE(look.seat);
   EXPECT_EQ(look.seat->values.size(), 3u) << "url, token, and what an agent should know";
