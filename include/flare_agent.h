@@ -241,8 +241,8 @@ FLARE_API flare_status flare_value_find(const flare_value *value, const char *ke
 /*
  * FLARE's Shareable with its DXO: headers, a kind, a body with the tensors, and meta. A shareable belongs to
  * its task, result, request or reply and is never released by itself. A tensor inside nested maps of the body
- * is named by its keys joined with '/'. What a result has under such a name is sent inside the same maps; any other name
- * with '/' is one entry of that name.
+ * is named by its keys joined with '/'. What a result has under such a name is sent inside the same maps; any other
+ * name with '/' is one entry of that name.
  */
 typedef struct flare_shareable flare_shareable;
 

@@ -37,7 +37,7 @@ typedef struct flare_metric flare_metric;
  *  over port and token, so that an agent which is still there comes back.
  *  FLARE_INVALID_ARGUMENT: no URL, an unknown scheme, keys that are not right (the options curve_*), an address other
  *  than loopback without keys or allow_insecure, a job_id or agent_id that the rendezvous cannot use as a name.
- *  FLARE_IO: the address cannot be bound, a file cannot be read or written, or another process serves this job there. */
+ *  FLARE_IO: the address cannot be bound, a file cannot be read or written, or another process serves the job. */
 FLARE_API FLARE_MUST_USE flare_status flare_exchanger_open(const flare_options *options, flare_exchanger **exchanger,
                                                            flare_error **error) FLARE_NOEXCEPT;
 /** The URL that an agent connects to: a wildcard port is replaced by the real one, the host by the option advertise.

@@ -28,6 +28,6 @@ std::string parse_text(std::string_view text);    // without control characters
 std::string parse_name(std::string_view text);    // and not empty
 std::string parse_agent_id(std::string_view text);
 std::string parse_public_key(std::string_view text);  // of CURVE, or empty
-std::string parse_rank(std::string_view text);  // auto, ignore, or a number
+std::string parse_rank(std::string_view text);        // auto, ignore, or a number
 
 }  // namespace flare
