@@ -6,12 +6,14 @@
 import contextlib
 import importlib
 import io
+import json
 import os
 import pathlib
 import re
 import shutil
 import socket
 import ssl
+import subprocess
 import sys
 import tempfile
 import time
@@ -37,10 +39,11 @@ class Job:
     """Submitted at once; what is left of it is in `workspace` after finish()."""
 
     def __init__(self, federation, folder, example, *command, with_code=True, **arguments):
+        """`arguments` are those of AgentExecutor beside its command."""
         self.federation, self.workspace = federation, folder
         folder.mkdir()
         module = importlib.import_module(f"{example}.job")
-        client = run.AgentExecutor(command=[str(word) for word in command], **arguments)
+        client = run.AgentExecutor([str(word) for word in command], **arguments)
         job = run.make_job(module, folder, client)
         job.export_job(str(folder))
         if not with_code:
@@ -76,7 +79,24 @@ def hello(federation, folder, language):
 
 
 def odd(federation, folder, example, mode, **arguments):
-    return Job(federation, folder / mode, example, BUILD / "bin" / "odd_trainer", mode, **arguments)
+    name = "-".join([mode, *arguments])
+    return Job(federation, folder / name, example, BUILD / "bin" / "odd_trainer", mode, **arguments)
+
+
+class Resident:
+    """A trainer of hello that somebody else starts at a site, which names it in its policy."""
+
+    def __init__(self, federation, site, folder):
+        policy = {"trainers": {"hello": {"rendezvous": str(folder)}}}
+        (federation.kits / site / "local" / "flare_agent_policy.json").write_text(json.dumps(policy))
+        mine = {"RENDEZVOUS_DIR": str(folder), "AGENT_ID": "hello", "CONNECT_TIMEOUT": "none"}
+        environment = {**os.environ, **{f"FLARE_AGENT_{name}": value for name, value in mine.items()}}
+        command = [BUILD / "bin" / "hello_trainer_c", "--resident", EXAMPLES / "hello" / "breast_cancer.csv"]
+        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
 
 
 class Quick(unittest.TestCase):
@@ -167,6 +187,7 @@ class All(Quick):
         others = [name for name in LANGUAGES if name not in ("c", "cpp")]
         cls.others = {name: hello(cls.federation, cls.folder, name) for name in others}
         cls.no_code = odd(cls.federation, cls.folder, "hello", "echo", with_code=False)
+        cls.restarted = odd(cls.federation, cls.folder, "big", "upload", max_restarts=1)
 
     def test_4_the_other_languages(self):
         for language, job in self.others.items():
@@ -178,6 +199,23 @@ class All(Quick):
         self.assertIn(self.no_code.finish(), ("FINISHED:ABNORMAL", "FINISHED:EXECUTION_EXCEPTION"))
         for site in run.SITES:
             self.assertRegex(self.no_code.site_log(site), "'agent_executor.AgentExecutor' .* is not in allow_list")
+
+    def test_6_a_trainer_is_killed_in_an_upload_and_started_again(self):
+        self.assertEqual(self.restarted.finish(), "FINISHED:COMPLETED")
+        model = check.read_model(self.restarted.workspace)["numpy_key"]
+        self.assertTrue((model == importlib.import_module("big.job").ROUNDS).all(), "each round adds 1")
+        for site in run.SITES:
+            log = self.restarted.site_log(site)
+            self.assertRegex(log, r"was ended by signal 9 \(Killed\)\n(.*\n)*.*runs in its place")
+        self.assert_gone(self.restarted.trainers())
+
+    def test_7_one_process_that_somebody_else_started_serves_two_jobs(self):
+        residents = [Resident(self.federation, site, self.folder / f"meet-{site}") for site in run.SITES]
+        for resident in residents:
+            self.addCleanup(resident.end)
+        for name in ("first", "second"):
+            self.assert_learned(Job(self.federation, self.folder / name, "hello", trainer="hello"))
+            self.assertEqual([resident.process.poll() for resident in residents], [None, None])
 
 
 if __name__ == "__main__":
