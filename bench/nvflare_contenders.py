@@ -1,5 +1,6 @@
 """NVFlare's own ways as contenders: its Python agent over a CellPipe, and a shim around a program. Both ways of a model
 are compared with both of ours, and the shim with flare-agent exec."""
+import contextlib
 import json
 import os
 import shlex
@@ -96,7 +97,8 @@ def left_by_kill(command):
                 for pid in left:
                     os.kill(pid, signal.SIGKILL)
             finally:
-                os.killpg(run.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it has ended, and was waited for
+                    os.killpg(run.pid, signal.SIGKILL)
                 run.wait()
         return len(left), {}
 

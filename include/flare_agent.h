@@ -146,8 +146,7 @@ typedef struct flare_settings flare_settings;
  *  used is seen there. */
 FLARE_API FLARE_MUST_USE flare_status flare_options_resolve(const flare_options *options, flare_settings **settings,
                                                             flare_error **error) FLARE_NOEXCEPT;
-/** Its strings go with it. */
-FLARE_API void flare_settings_free(flare_settings *settings) FLARE_NOEXCEPT;
+FLARE_API void flare_settings_free(flare_settings *settings) FLARE_NOEXCEPT; /**< Its strings go with it. */
 /** By position, as flare_option_describe() counts; any output may be NULL. A secret that is set shows as "***".
  *  `source` is "set by flare_options_set", "environment variable FLARE_AGENT_URL" and the like, "profile PATH", "found
  *  in the working directory" or "default". FLARE_NOT_FOUND beyond the end, and for NULL. */

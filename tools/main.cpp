@@ -2,9 +2,12 @@
 #include <flare_agent.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "doctor/gather.h"
 #include "doctor/report.h"
@@ -51,7 +54,14 @@ void add_simulate(CLI::App &app, SimulateOptions *options, int64_t *task_timeout
   });
 }
 
-void add_exec(CLI::App &app, flare_tool::ExecOptions *options, double *grace) {
+// The words behind "--" as they stand there: CLI11 takes one such as "[64,32]" apart.
+std::vector<std::string> words_behind_mark(int argc, char **argv) {
+  char **const end = argv + argc;
+  char **const mark = std::find_if(argv, end, [](const char *word) { return std::string_view(word) == "--"; });
+  return mark == end ? std::vector<std::string>() : std::vector<std::string>(mark + 1, end);
+}
+
+void add_exec(CLI::App &app, flare_tool::ExecOptions *options, double *grace, const std::vector<std::string> &behind) {
   CLI::App *const command = app.add_subcommand("exec", "Serve a job by a program that knows only files");
   command->add_option("COMMAND", options->command, "The program and its arguments, after --")->required();
   command->add_option("--format", options->format, "Of the tasks' files; those of results may have either")
@@ -63,7 +73,8 @@ void add_exec(CLI::App &app, flare_tool::ExecOptions *options, double *grace) {
       ->type_name("SECONDS")
       ->check(CLI::Range(0.0, 86400.0))
       ->capture_default_str();
-  command->callback([options, grace] {
+  command->callback([options, grace, &behind] {
+    if (!behind.empty()) options->command = behind;
     options->grace = std::chrono::milliseconds(static_cast<int64_t>(*grace * 1000));
     flare_tool::exec(*options);
   });
@@ -128,7 +139,8 @@ int run(int argc, char **argv) {
   add_simulate(app, &simulate, &task_timeout);
   flare_tool::ExecOptions exec;
   double grace = std::chrono::duration<double>(exec.grace).count();
-  add_exec(app, &exec, &grace);
+  const std::vector<std::string> behind = words_behind_mark(argc, argv);
+  add_exec(app, &exec, &grace, behind);
   std::string key_path;
   add_keys(app, &key_path);
   DoctorOptions doctor;

@@ -410,6 +410,8 @@ def to_result(reply: Reply, task: Task) -> Result:
             place = data
             for part in path[:-1]:
                 place = place.setdefault(part, {})
+                if not isinstance(place, dict):
+                    raise FlareError(f"the result has '{part}' and also '{name}' in it")
             place[path[-1]] = data.pop(name)
         elif len(path) == 1 and path[0] != name and name in data:
             data[path[0]] = data.pop(name)  # a key that is no text
@@ -972,7 +974,7 @@ class TrainerProcess:
     def _signal(self, number: int) -> None:
         try:
             os.killpg(self.pid, number)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # ended, or all of another user
             pass
 
     def how_it_ended(self) -> str:
@@ -1053,7 +1055,7 @@ class Delivery:
 
         def watched(result: Shareable, *arguments, **more) -> bool:
             done = send(result, *arguments, **more)
-            if done:
+            if done and result.get_return_code() == ReturnCode.OK:  # else NVFlare's own failure went in its place
                 self._sent = str(result.get_header(ReservedHeaderKey.TASK_ID))
             return done
 
@@ -1074,7 +1076,10 @@ class Delivery:
         with self._lock:
             reply = self._pending.pop(task_id, None)
         if reply:
-            given_up = "NVFlare gave up sending it: the server wanted it no longer, or the job was ended"
+            given_up = (
+                "NVFlare gave up sending it: the server wanted it no longer, the job was ended, or a filter or an error "
+                "took its place (see the site's log)"
+            )
             reply.confirm(_SERVER, self._sent == task_id, "" if self._sent == task_id else given_up)
 
     def give_up(self, reason: str) -> None:
@@ -1103,7 +1108,7 @@ _METRICS_PAUSE_S = 0.05
 # NVFlare 2.8's server drops an event that a later one of the same site overtakes on its way; 2.9 knows events by ids.
 _EVENTS_ARE_DROPPED = not hasattr(FedEventHeader, "EVENT_ID")
 _EVENT_TIMEOUT_S = 2.0
-_TERM_GRACE_S = 5.0
+_TERM_GRACE_S = 3.0  # with the grace before it less than the 10 s until NVFlare kills this process after an abort
 _RANKS = ("RANK", "LOCAL_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
 # Options of one end. Keys of the trainer come in its environment; the token only in the profile.
 _EXCHANGERS_OWN = ("curve_secret_key_file", "curve_admitted_keys_file", "advertise", "trainer_profile", "token")
@@ -1136,7 +1141,7 @@ class AgentExecutor(Executor):
         check_results: bool = True,
         start_timeout: float = 60.0,
         task_timeout: Optional[float] = None,
-        stop_grace_period: float = 10.0,
+        stop_grace_period: float = 5.0,
         heartbeat_interval: float = 5.0,
         heartbeat_timeout: float = 60.0,
         analytics_event: str = "fed.analytix_log_stats",
@@ -1237,7 +1242,7 @@ class AgentExecutor(Executor):
                 self._run = _Run(self, fl_ctx)
                 self.log_info(fl_ctx, self._run.started)
                 add_job_audit_event(fl_ctx, msg=f"flare agent: {self._run.started}")
-            except (FlareError, OSError, ValueError) as error:
+            except Exception as error:
                 # The first task is answered with it: a panic here would leave the server waiting for this site.
                 self._failure = str(error)
                 self.log_error(fl_ctx, f"the trainer was not started: {error}")
@@ -1251,11 +1256,12 @@ class AgentExecutor(Executor):
     def execute(self, task_name: str, shareable: Shareable, fl_ctx: FLContext, abort_signal: Signal) -> Shareable:
         begin = time.monotonic()
         try:
-            if not self._run:
+            run = self._run
+            if not run:
                 raise _Refused(ReturnCode.EXECUTION_EXCEPTION, self._failure)
-            result = self._run.serve(task_name, shareable, fl_ctx, abort_signal)
+            result = run.serve(task_name, shareable, fl_ctx, abort_signal)
             spent = (time.monotonic() - begin) * 1000
-            self._run.spent_ms.append(spent)
+            run.spent_ms.append(spent)
             kind = result.get("DXO", {}).get("kind", "no DXO")
             self.log_info(fl_ctx, f"task {task_name}: {result.get_return_code()} ({kind}) after {spent:.1f} ms")
             return result
@@ -1293,8 +1299,8 @@ class _Run:
         self._trainer: Union[TrainerProcess, ResidentTrainer, None] = None
         self._trainer_lock = threading.Lock()  # held while another takes its place
         self._restarts_left = executor.max_restarts
-        self._told = self._options()
         try:
+            self._told = self._options()
             self._exchanger = self._open_exchanger()
             if self._launch.rendezvous:
                 self._trainer = ResidentTrainer(self._launch.rendezvous, self._told["agent_id"])
@@ -1326,9 +1332,12 @@ class _Run:
             launch = policy.launch_of_command(executor.command, environment, executor.cwd)
         if launch.rendezvous:
             return launch
+        if not launch.command:
+            raise FlareError("the command is empty")
         program = find_program(launch.command[0], launch.folders, launch.mend)
         command = [program, *with_secrets(launch.command)[1:]]
-        return launch._replace(command=command, cwd=launch.cwd or self._place.app)
+        # Not the app: what a job without code ships must not be found there by loader or interpreter.
+        return launch._replace(command=command, cwd=launch.cwd or os.path.dirname(self._place.app))
 
     def _options(self) -> Dict[str, str]:
         executor = self._executor
@@ -1406,6 +1415,8 @@ class _Run:
         """Ends the trainer in order and returns a line for the log."""
         if self._delivery:
             self._delivery.give_up("the job ended before NVFlare had sent it")
+        with self._trainer_lock:  # before the trainer hears of the end
+            self._restarts_left = 0
         name = "flare_exchanger_abort" if self._aborted else "flare_exchanger_end"
         try:
             self._library.call(name, self._exchanger, b"a task was aborted" if self._aborted else b"end of job")
@@ -1414,11 +1425,9 @@ class _Run:
         grace, term_grace = self._executor.stop_grace_period, _TERM_GRACE_S
         if self._aborted:
             grace, term_grace = min(grace, _ABORT_GRACE_S), _ABORT_GRACE_S
-        with self._trainer_lock:
-            self._restarts_left = 0
         self._trainer.stop(grace, term_grace)
         os.write(self._stop_pipe[1], b"x")
-        self._attendant.join(10)
+        self._attendant.join(15)  # longer than two turns of metrics and the patience with an event
         for fd in self._stop_pipe:
             os.close(fd)
         self._release()
@@ -1458,7 +1467,7 @@ class _Run:
                 if self._restart():
                     poller.register(self._trainer.fd, select.POLLIN)
             if self._stop_pipe[0] in ready:
-                self._relay_metrics()
+                self._relay_metrics(4.0)
                 return
 
     def _say_that_it_ended(self) -> None:
@@ -1486,10 +1495,11 @@ class _Run:
         with self._trainer_lock:
             return self._trainer.has_ended() and not self._restarts_left
 
-    def _relay_metrics(self) -> bool:
-        """Fires what has arrived; False when no more can come."""
+    def _relay_metrics(self, seconds: float = 1.0) -> bool:
+        """Fires what has arrived, for so long at most; False when no more can come."""
         library, handle = self._library, ctypes.c_void_p()
-        while True:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
             status = library.flare_exchanger_next_metric(self._exchanger, 0, handle, None)
             if status != OK:
                 return status == TIMEOUT
@@ -1500,6 +1510,7 @@ class _Run:
                     self._executor.log_warning(fl_ctx, f"a metric was dropped: {error}")
             finally:
                 library.flare_metric_free(handle)
+        return True  # the descriptor stays readable: the rest comes in the next turn
 
     def _fire_metric(self, metric: ctypes.c_void_p) -> None:
         library, more = self._library, {}
@@ -1533,6 +1544,7 @@ class _Run:
     # -- tasks
 
     def serve(self, task_name: str, shareable: Shareable, fl_ctx: FLContext, abort_signal: Signal) -> Shareable:
+        self._aborted = False  # of an earlier task: the job went on
         try:
             task = to_task(shareable, self._executor.list_dtype)
             request = self._library.new("flare_request_new", self._exchanger, task_name.encode())
@@ -1543,7 +1555,7 @@ class _Run:
                 raise FlareError(f"the trainer {self._trainer.how_it_ended()} before this task")
             self._send(request, task, shareable)
             reply = self._wait(request, abort_signal)
-        except FlareError as error:
+        except (FlareError, ValueError) as error:
             raise _Refused(ReturnCode.EXECUTION_EXCEPTION, self._trainer.with_last_words(str(error))) from error
         finally:
             self._library.flare_request_free(request)  # no lent tensor is read after this
@@ -1583,10 +1595,14 @@ class _Run:
             connected = connected or self._library.flare_exchanger_state(self._exchanger) != STATE_CONNECTING
             if not connected and waited > executor.start_timeout:
                 raise FlareError(f"{trainer.missing} within {executor.start_timeout:g} s")
+            over = ""
             if executor.task_timeout and waited > executor.task_timeout:
-                raise FlareError(f"no result within {executor.task_timeout:g} s (task_timeout)")
-            if limit and waited > limit:
-                raise FlareError(f"no result within {limit} s (task_seconds in the site's policy)")
+                over = f"{executor.task_timeout:g} s (task_timeout)"
+            elif limit and waited > limit:
+                over = f"{limit} s (task_seconds in the site's policy)"
+            if over:
+                self._aborted = True  # it hangs, and NVFlare kills this process soon after an abort
+                raise FlareError(f"no result within {over}")
         self._aborted = True
         raise _Refused(ReturnCode.TASK_ABORTED, "NVFlare aborted the task")
 

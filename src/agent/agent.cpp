@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <utility>
 
 #include "base/failure.h"
@@ -65,7 +66,13 @@ std::shared_ptr<Agent> Agent::open(const Resolved &resolved) {
         FLARE_INVALID_ARGUMENT,
         "no URL: set FLARE_AGENT_URL, the option url or rendezvous_dir, or name a profile in FLARE_AGENT_PROFILE");
   }
-  std::shared_ptr<Agent> agent(new Agent(resolved));
+  Resolved fixed = resolved;  // the program may go to another folder before these are used
+  Settings &own = fixed.settings;
+  for (std::string *path : {&own.rendezvous_dir, &own.curve_secret_key_file, &own.curve_exchanger_key_file}) {
+    std::error_code error;
+    if (!path->empty()) *path = std::filesystem::absolute(*path, error).string();
+  }
+  std::shared_ptr<Agent> agent(new Agent(fixed));
   agent->start();
   return agent;
 }
@@ -141,7 +148,10 @@ bool Agent::try_exchanger(RendezvousSeat seat) {
   const std::string job = seat.job, path = seat.path;
   const Duration patience = search_->on_found(job, Clock::now());
   try {
-    Resolved session = with_more(own_, seat.values, "rendezvous entry " + path);
+    std::map<std::string, std::string> told = seat.values;
+    // Either option says the exchanger's key, and what this agent was given itself counts.
+    if (!settings_.curve_exchanger_key_file.empty()) told.erase("curve_exchanger_key");
+    Resolved session = with_more(own_, told, "rendezvous entry " + path);
     session.settings.connect_timeout = patience;
     pipe_ = open_pipe(FramePipe::Role::kAgent, session.settings, loop_.get(), log_, this);
     log_.info("exchanger found job=" + job + " url=" + session.settings.url);
@@ -150,7 +160,8 @@ bool Agent::try_exchanger(RendezvousSeat seat) {
     session_ = std::move(session);
     return true;
   } catch (const Failure &failed) {  // what its entry says is not for this agent
-    log_.warn("exchanger passed over job=" + job + " reason=" + failed.what());
+    const std::string record = "exchanger passed over job=" + job + " reason=" + failed.what();
+    if (passed_over_.insert(record).second) log_.warn(record);
     search_->on_failed(FLARE_UNREACHABLE, failed.what());
     return false;
   }

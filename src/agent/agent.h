@@ -182,6 +182,7 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   std::unique_ptr<Loop::Watch> stop_watch_;    // in the loop thread
   std::optional<Search> search_;               // in the loop thread
   std::unique_ptr<Loop::Alarm> search_alarm_;  // in the loop thread
+  std::set<std::string> passed_over_;          // what was said of entries, each once; in the loop thread
   std::optional<RendezvousSeat> seat_;         // kept until the close
 };
 

@@ -57,6 +57,9 @@ std::map<std::string, std::string> read_profile(const std::string &path) {
   if (values.count("token") > 0 && (file.mode & 077u) != 0) {
     refuse(path, "it holds the token, and others than its owner may use it: run chmod 600 " + path);
   }
+  if (values.count("curve_exchanger_key") > 0 && (file.mode & 022u) != 0) {
+    refuse(path, "it says whom to trust, and others than its owner may change it: run chmod go-w " + path);
+  }
   return values;
 }
 

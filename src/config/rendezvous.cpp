@@ -10,6 +10,7 @@
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -184,8 +185,9 @@ RendezvousEntry RendezvousEntry::claim(Settings *settings) {
 RendezvousEntry::~RendezvousEntry() { withdraw(); }
 
 std::string RendezvousEntry::url_before(const std::string &url) const {
-  const bool open_port = url.ends_with(":*") && url_before_.starts_with(url.substr(0, url.size() - 1));
-  return open_port ? url_before_ : "";
+  constexpr std::string_view kTcp = "zmq+tcp://";
+  const bool open_port = url.starts_with(kTcp) && url.ends_with(":*") && url_before_.starts_with(kTcp);
+  return open_port ? url.substr(0, url.size() - 1) + url_before_.substr(url_before_.rfind(':') + 1) : "";
 }
 
 void RendezvousEntry::publish(const Resolved &exchanger, std::map<std::string, std::string> values) {

@@ -206,7 +206,8 @@ void apply_option(Settings *settings, std::string_view name, std::string_view va
   try {
     entry.apply(value, settings);
   } catch (const Failure &failure) {
-    const std::string shown = is_secret(name) ? "" : " " + quoted(value);
+    const bool hidden = is_secret(name) || name == "curve_exchanger_key";  // a secret key may stand there by mistake
+    const std::string shown = hidden ? "" : " " + quoted(value);
     throw Failure(failure.status(), "option " + std::string(name) + ": the value" + shown + " (" + std::string(source) +
                                         ") " + failure.what());
   }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
@@ -31,8 +32,8 @@ bool write_whole(int descriptor, const std::string &text) {
 
 }  // namespace
 
-WrittenProfile::WrittenProfile(std::string path, const std::map<std::string, std::string> &values)
-    : path_(std::move(path)) {
+WrittenProfile::WrittenProfile(const std::string &path, const std::map<std::string, std::string> &values)
+    : path_(std::filesystem::absolute(path).string()) {
   const std::string text = nlohmann::json(values).dump(2) + "\n";
   // Beside it, as a file is renamed within a file system only, and as there may be no other place to write to.
   std::string draft = path_ + ".XXXXXX";

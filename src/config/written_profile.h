@@ -14,7 +14,7 @@ namespace flare {
 class WrittenProfile {
  public:
   // Takes the place of a file that is there. Throws Failure(FLARE_IO) when it cannot be written.
-  WrittenProfile(std::string path, const std::map<std::string, std::string> &values);
+  WrittenProfile(const std::string &path, const std::map<std::string, std::string> &values);
   ~WrittenProfile();
   WrittenProfile(const WrittenProfile &) = delete;
   WrittenProfile &operator=(const WrittenProfile &) = delete;

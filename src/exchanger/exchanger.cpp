@@ -60,7 +60,8 @@ void Exchanger::start(const Resolved &resolved) {
 
 std::unique_ptr<FramePipe> Exchanger::open_pipe() {
   Settings settings = settings_;
-  if (const std::string before = entry_ ? entry_->url_before(settings.url) : ""; !before.empty()) {
+  const bool own_port = settings.advertise.find(':') == std::string::npos;  // else the entry has the forwarded one
+  if (const std::string before = entry_ && own_port ? entry_->url_before(settings.url) : ""; !before.empty()) {
     settings.url = before;
     try {
       return flare::open_pipe(FramePipe::Role::kExchanger, settings, loop_.get(), log_, this);

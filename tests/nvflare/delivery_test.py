@@ -6,8 +6,8 @@ import unittest
 from unittest import mock
 
 import numpy as np
-from nvflare.apis.fl_constant import ReturnCode
-from nvflare.apis.shareable import Shareable
+from nvflare.apis.fl_constant import ReservedKey, ReturnCode
+from nvflare.apis.shareable import Shareable, make_reply
 from site_process import Site, agent_executor
 
 SMALL = {"w": np.ones(3, np.float32)}  # travels with its message where only one waits for it
@@ -21,7 +21,7 @@ class Case(unittest.TestCase):
         self.addCleanup(thread.join)
 
     def assert_ended(self, site, trainer, how, *words):
-        self.assertTrue(trainer.wait(5))
+        self.assertTrue(trainer.wait(20))
         self.assertEqual(trainer.how_it_ended(), f"ended with exit status {how}")
         for word in words:
             self.assertIn(word, site.log())
@@ -79,12 +79,26 @@ class Delivery(Case):
                 site.executor.execute("submit_model", Shareable(), fl_ctx, site.signal)
             self.assert_ended(site, site.trainer, 1, "NVFlare went on to the next task")
 
+    def test_a_failure_that_goes_in_its_place_is_no_delivery(self):
+        with Site("leave", deliver_to="server") as site:
+            process = site.runner._process_task
+
+            def filtered(task, fl_ctx):  # as NVFlare does when a filter of results throws
+                process(task, fl_ctx)
+                failure = make_reply(ReturnCode.TASK_RESULT_FILTER_ERROR)
+                failure.set_header(ReservedKey.TASK_ID, task.task_id)
+                return failure
+
+            site.runner._process_task = filtered
+            site.execute(LARGE)
+            self.assert_ended(site, site.trainer, 1, "a filter or an error took its place")
+
     def test_sending_may_take_longer_than_the_idle_timeout(self):
         with mock.patch.object(agent_executor, "_SIGN_OF_LIFE_S", 0.2):
-            with Site("leave", deliver_to="server", options={"streaming_idle_timeout": "1"}) as site:
+            with Site("leave", deliver_to="server", options={"streaming_idle_timeout": "3"}) as site:
                 site.engine.server_has_it.clear()
                 self.start(LARGE, site)
-                self.assertFalse(site.trainer.wait(2.5))
+                self.assertFalse(site.trainer.wait(5))
                 site.engine.server_has_it.set()
                 self.assert_ended(site, site.trainer, 0)
 

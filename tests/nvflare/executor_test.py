@@ -235,7 +235,7 @@ class Ends(Case):
             pid = site.trainer.pid
             begin = time.monotonic()
             reply = site.execute(self.MODEL, headers={"current_round": 5})
-            self.assertLess(time.monotonic() - begin, 2)
+            self.assertLess(time.monotonic() - begin, 10)
             self.assert_failed(reply, ReturnCode.EXECUTION_EXCEPTION, "signal 6", "out of luck in round 5")
             self.assert_soon(lambda: group_is_empty(pid))
 
@@ -244,7 +244,7 @@ class Ends(Case):
             pid = site.trainer.pid
             begin = time.monotonic()
             reply = site.execute(self.MODEL)
-            self.assertLess(time.monotonic() - begin, 2)
+            self.assertLess(time.monotonic() - begin, 10)
             self.assert_failed(reply, ReturnCode.EXECUTION_EXCEPTION, "signal 9")
             self.assert_soon(lambda: group_is_empty(pid))
 
@@ -261,14 +261,23 @@ class Ends(Case):
             site.end()
             self.assert_soon(lambda: group_is_empty(pid))
 
+    def test_a_trainer_that_hangs_is_not_waited_for(self):
+        with Site("hang", task_timeout=1.0, stop_grace_period=60.0) as site:
+            pid = site.trainer.pid
+            site.execute(self.MODEL)
+            begin = time.monotonic()
+            site.end()  # NVFlare kills this process 10 s after an abort, and nobody else would end the trainer
+            self.assertLess(time.monotonic() - begin, 30)
+            self.assert_soon(lambda: group_is_empty(pid))
+
     def test_a_trainer_that_is_frozen(self):
-        with Site(heartbeat_interval=0.3, heartbeat_timeout=1.0, stop_grace_period=0.2) as site:
+        with Site(heartbeat_interval=0.3, heartbeat_timeout=3.0, stop_grace_period=0.2) as site:
             self.assertEqual(site.execute(self.MODEL).get_return_code(), ReturnCode.OK)
             os.kill(site.trainer.pid, signal.SIGSTOP)
             begin = time.monotonic()
             reply = site.execute(self.MODEL)
-            self.assert_failed(reply, ReturnCode.EXECUTION_EXCEPTION, "nothing was heard from the peer for 1 s")
-            self.assertLess(time.monotonic() - begin, 4)
+            self.assert_failed(reply, ReturnCode.EXECUTION_EXCEPTION, "nothing was heard from the peer for 3 s")
+            self.assertLess(time.monotonic() - begin, 15)
 
     def test_a_trainer_that_never_connects(self):
         with Site("stranger", start_timeout=0.5, stop_grace_period=0.2) as site:
@@ -281,9 +290,9 @@ class Ends(Case):
             site.abort_after(0.5)
             begin = time.monotonic()
             self.assert_failed(site.execute(self.MODEL), ReturnCode.TASK_ABORTED)
-            self.assertLess(time.monotonic() - begin, 1.0)
+            self.assertLess(time.monotonic() - begin, 5.0)
             site.end()  # sooner than stop_grace_period says: NVFlare would kill this process
-            self.assertLess(time.monotonic() - begin, 6.0)
+            self.assertLess(time.monotonic() - begin, 9.5)
             self.assert_soon(lambda: group_is_empty(pid))
 
 

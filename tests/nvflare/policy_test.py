@@ -148,6 +148,8 @@ class Terms(Case):
     def test_the_time_of_a_task(self):
         rules = policy(command="sleep 60", limits={"task_seconds": 1})
         with Site(byoc=False, policy=rules, trainer="digits", stop_grace_period=0.1) as site:
+            # Not where files of the job are, which loaders and interpreters would find.
+            self.assertEqual(os.readlink(f"/proc/{site.trainer.pid}/cwd"), os.path.dirname(site.engine.app))
             self.assertIn("no result within 1 s (task_seconds in", site.execute(MODEL).get_header("reason"))
 
     def test_commands_have_terms_too(self):

@@ -106,7 +106,7 @@ class Site:
             arguments.setdefault("command", [TRAINER, mode])
         if byoc:
             arguments.setdefault("library", LIBRARY)
-        self.executor = AgentExecutor(**{"stop_grace_period": 2.0, **arguments})
+        self.executor = AgentExecutor(**{"stop_grace_period": 10.0, **arguments})
         self.engine.executor = self.executor
         self.runner = Runner(self.engine)
         self.signal = self.runner.run_abort_signal

@@ -115,7 +115,11 @@ class Diagnosis {
     } else if (!program.own_architecture) {
       find(Id::kProgramArchitecture, program.path + " is for " + program.architecture);
     } else if (!program.has_interpreter) {
-      find(Id::kProgramInterpreter, program.path + " needs " + program.interpreter + ", which cannot be executed");
+      const bool carriage = program.interpreter.ends_with('\r');
+      const std::string name = program.interpreter.substr(0, program.interpreter.size() - (carriage ? 1 : 0));
+      find(Id::kProgramInterpreter, program.path + " needs " + name + (carriage ? "\\r" : "") +
+                                        ", which cannot be executed" +
+                                        (carriage ? ": its lines end as on Windows, in CR LF" : ""));
     } else if (!program.missing_libraries.empty()) {
       std::string what = program.path + " lacks";
       for (const std::string &library : program.missing_libraries) what += " " + library;

@@ -51,7 +51,9 @@ Head read_script(std::string_view bytes) {
   head.kind = "script";
   std::string_view line = bytes.substr(2, bytes.find('\n') - 2);
   line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
-  head.interpreter = line.substr(0, line.find_first_of(" \t\r"));
+  head.interpreter = line.substr(0, line.find_first_of(" \t"));
+  // The system takes it for a part of the last word there.
+  if (line.ends_with('\r') && !head.interpreter.ends_with('\r')) head.interpreter += '\r';
   return head;
 }
 

@@ -64,11 +64,12 @@ struct Found {
 };
 
 // The system's resolver knows no time-out; a thread that it keeps longer ends with the process.
-std::future<Found> look_up(const std::string &host, const std::string &port) {
+std::future<Found> look_up(const std::string &host, const std::string &port, int family) {
   std::promise<Found> promise;
   std::future<Found> future = promise.get_future();
-  std::thread([host, port, promise = std::move(promise)]() mutable {
+  std::thread([host, port, family, promise = std::move(promise)]() mutable {
     addrinfo hints = {};
+    hints.ai_family = family;
     hints.ai_socktype = SOCK_STREAM;
     addrinfo *list = nullptr;
     Found found;
@@ -82,9 +83,10 @@ std::future<Found> look_up(const std::string &host, const std::string &port) {
 Probe probe_port(std::string host, const std::string &port, Clock::time_point deadline) {
   Probe probe;
   probe.tcp = true;
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const bool six = host.size() > 2 && host.front() == '[' && host.back() == ']';  // as the library takes it
+  if (six) host = host.substr(1, host.size() - 2);
   probe.address = "port " + port + " of " + host;
-  std::future<Found> lookup = look_up(host, port);
+  std::future<Found> lookup = look_up(host, port, six ? AF_INET6 : AF_INET);
   if (lookup.wait_until(deadline) != std::future_status::ready) {
     probe.unknown_host = "the name service does not answer in time";
     return probe;

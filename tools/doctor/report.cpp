@@ -64,7 +64,10 @@ std::string session_text(const Facts &facts) {
 
 std::string program_text(const Program &program) {
   std::string text = line("program", program.path.empty() ? program.command : program.path);
-  if (!program.interpreter.empty()) text += line("", "run by " + program.interpreter);
+  if (!program.interpreter.empty()) {
+    const std::string &name = program.interpreter;
+    text += line("", "run by " + name.substr(0, name.find('\r')));
+  }
   if (!program.agent_library.empty()) text += line("", "uses " + program.agent_library);
   return text;
 }

@@ -19,6 +19,7 @@ constexpr Phrase kPhrases[] = {
     {"is not admitted by the exchanger", Id::kKeyNotAdmitted},
     {"it admits agents with keys only", Id::kKeysDiffer},
     {"it has no keys, and this agent has", Id::kKeysDiffer},
+    {"in its handshake: it is no exchanger", Id::kNoAnswer},
     {"ends each connection in its handshake", Id::kKeysDiffer},
     {"needs its own as well: set the option curve", Id::kKeyMissing},
     {"needs its exchanger's public key as well", Id::kKeyMissing},

@@ -65,7 +65,7 @@ Answer::Answer(const TaskFolder &folder, const std::string &line) {
     words_ = object_in(content_of(folder.result_json()), "result.json");
   }
   if (!line.empty()) words_.update(object_in(line, "the answer " + line.substr(0, 200)));
-  if (!has_tensors && words_.empty())
+  if (!has_tensors && !has_words && words_.empty())
     throw BadAnswer("the program has written no result: neither FLARE_RESULT_FILE (" + folder.result_file().string() +
                     ") nor FLARE_RESULT_JSON is there");
   try {

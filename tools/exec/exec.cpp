@@ -27,9 +27,11 @@ constexpr const char *kFailed = "EXECUTION_EXCEPTION";
 constexpr const char *kBadResult = "EXECUTION_RESULT_ERROR";
 
 std::string parent_of_files(const ExecOptions &options) {
-  if (!options.folder.empty()) return options.folder;
   const char *const temporary = std::getenv("TMPDIR");
-  return temporary != nullptr && *temporary != '\0' ? temporary : "/tmp";
+  // Absolute, as the program may go elsewhere.
+  return std::filesystem::absolute(!options.folder.empty()                      ? options.folder
+                                   : temporary != nullptr && *temporary != '\0' ? temporary
+                                                                                : "/tmp");
 }
 
 TensorFormat format_of(const std::string &name) {
@@ -43,7 +45,10 @@ void complain(const flare::Task &task, const std::string &what) {
 void fail(flare::Task &task, const std::string &return_code, const std::string &reason) {
   complain(task, reason.substr(0, reason.find('\n')));  // the program's own words stand above
   try {
-    task.fail(return_code, reason);
+    const bool known =
+        !return_code.empty() && return_code.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == std::string::npos;
+    task.fail(known ? return_code : kBadResult,
+              as_utf8(known ? reason : "the return code '" + return_code + "' is none of NVFlare's: " + reason));
   } catch (const flare::Error &error) {
     complain(task, std::string("the peer was not told: ") + error.what());
   }
@@ -110,7 +115,7 @@ class Execution {
     }
     if (program_ && program_->has_ended()) {
       complain(task, "the program had ended with " + program_->how_it_ended() + "; it is started again");
-      program_.reset();
+      drop_program();
     }
     if (!program_) program_.emplace(options_.command, std::map<std::string, std::string>(), true, guard_);
     program_->forget_words();
@@ -136,8 +141,9 @@ class Execution {
       if (ended) break;
       if (task.is_aborted()) {
         complain(task, "nobody wants its result any more: the program is ended");
-        interrupt(program_->stop(options_.grace, false, interrupts_));
-        program_.reset();
+        const std::optional<int> signal = program_->stop(options_.grace, false, interrupts_);
+        drop_program();
+        interrupt(signal);
         return std::nullopt;
       }
       program_->wait(kAbortLook, interrupts_);
@@ -165,9 +171,24 @@ class Execution {
       return false;
     }
     if (line.starts_with("metric ")) complain(task, "this is no metric (metric NAME VALUE [STEP]): " + line);
-    std::fputs((line + "\n").c_str(), stdout);
-    std::fflush(stdout);
+    pass_on(line);
     return false;
+  }
+
+  static void pass_on(const std::string &line) {
+    std::fwrite(line.data(), 1, line.size(), stdout);
+    std::fputc('\n', stdout);
+    std::fflush(stdout);
+  }
+
+  // Not before what it said at its end was passed on.
+  void drop_program() {
+    while (program_) {
+      const std::optional<std::string> line = program_->take_line();
+      if (!line) break;
+      pass_on(*line);
+    }
+    program_.reset();
   }
 
   void answer(flare::Task &task, const TaskFolder &folder, const std::string &line) {
@@ -189,7 +210,12 @@ class Execution {
 
   // Why a delivery failed the next task says, when there is none.
   void deliver(const flare::Task &task, flare::Result &result) const {
-    wait_for(result.poll_fd(FLARE_DELIVERED));
+    try {
+      wait_for(result.poll_fd(FLARE_DELIVERED));
+    } catch (const Interrupted &) {
+      result.cancel();  // its release would wait for what is lent
+      throw;
+    }
     try {
       result.wait(FLARE_DELIVERED);
     } catch (const flare::Error &error) {
@@ -203,7 +229,7 @@ class Execution {
 
   void stop_program(bool politely) {
     if (program_ && !program_->has_ended()) interrupted_ = program_->stop(options_.grace, politely, interrupts_);
-    program_.reset();
+    drop_program();
   }
 
   const ExecOptions &options_;

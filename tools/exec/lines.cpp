@@ -11,13 +11,12 @@ namespace {
 constexpr size_t kWordsMax = 4096;  // bytes
 constexpr size_t kWordsLinesMax = 20;
 
-// What is no UTF-8 is replaced: others would refuse the text.
+}  // namespace
+
 std::string as_utf8(std::string text) {
   std::replace(text.begin(), text.end(), '\0', ' ');
   return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
 }
-
-}  // namespace
 
 void Lines::add(std::string_view text) {
   while (!text.empty()) {

@@ -36,4 +36,7 @@ class LastWords {
   std::string text_;
 };
 
+// What is no UTF-8 is replaced: others would refuse the text.
+std::string as_utf8(std::string text);
+
 }  // namespace flare_tool

@@ -19,11 +19,13 @@ using Clock = std::chrono::steady_clock;
 
 void never_wait_for(const Descriptor &fd) { ::fcntl(fd.get(), F_SETFL, O_NONBLOCK); }
 
-// All that is there for the moment; closes `fd` at its end.
+// All that is there for the moment, closes `fd` at its end. That is more than a pipe holds, but bounded: who prints
+// without end must not be listened to without end.
 template <typename Sink>
 void read_all(Descriptor *fd, const Sink &sink) {
+  constexpr int kReads = 64;
   std::array<char, 65536> buffer;
-  while (fd->get() >= 0) {
+  for (int reads = 0; reads < kReads && fd->get() >= 0; ++reads) {
     const ssize_t size = ::read(fd->get(), buffer.data(), buffer.size());
     if (size > 0) {
       sink(std::string_view(buffer.data(), static_cast<size_t>(size)));

@@ -10,7 +10,7 @@ namespace flare {
 
 namespace {
 
-constexpr int kUnread = 1000;  // then libzmq's thread waits
+constexpr int kUnread = 0;  // no limit: libzmq's thread would wait with the lock that ~Handshakes takes
 
 // The first frame of an event: what it is in 16 bits, and more of it in 32.
 std::optional<HandshakeFailure> read_event(const zmq::message_t &frame) {

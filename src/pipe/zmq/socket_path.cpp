@@ -26,11 +26,12 @@ void prepare_socket_path(const Address &address) {
   std::error_code error;
   if (std::filesystem::create_directories(folder, error)) ::chmod(folder.c_str(), 0700);
   if (error) throw Failure(FLARE_IO, "cannot make the folder of " + address.url + ": " + error.message());
-  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
   std::memcpy(name.sun_path, address.path.c_str(), address.path.size() + 1);
-  const bool served = ::connect(probe, reinterpret_cast<const sockaddr *>(&name), sizeof name) == 0;
+  // EAGAIN: somebody listens, and does not keep up.
+  const bool served = ::connect(probe, reinterpret_cast<const sockaddr *>(&name), sizeof name) == 0 || errno == EAGAIN;
   ::close(probe);
   if (served) throw Failure(FLARE_IO, "another process serves " + address.url + ": use another path");
 }
