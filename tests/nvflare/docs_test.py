@@ -17,7 +17,9 @@ PAGE = (ROOT / "docs" / "nvflare.md").read_text()
 
 
 def block(language):
-    return re.search(rf"^```{language}\n(.*?)^```", PAGE, flags=re.M | re.S)[1]
+    """The first one about how to make a job."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", PAGE, flags=re.M | re.S)
+    return next(text for text in blocks if "AgentExecutor" in text)
 
 
 def executors(config):
