@@ -33,7 +33,9 @@ constexpr const char *kSocket = ".sock";
 constexpr std::array kTold = {"train_task_name", "evaluate_task_name", "submit_model_task_name", "params_transfer_type",
                               "check_results",   "heartbeat_interval", "heartbeat_timeout"};
 
-[[noreturn]] void refuse(const std::string &text) { throw Failure(FLARE_INVALID_ARGUMENT, "rendezvous_dir " + text); }
+[[noreturn]] void refuse_folder(const std::string &text) {
+  throw Failure(FLARE_INVALID_ARGUMENT, "rendezvous_dir " + text);
+}
 
 [[noreturn]] void fail(const std::string &path, const std::string &what, int error) {
   throw Failure(FLARE_IO,
@@ -47,17 +49,17 @@ std::string file_name(const char *option, const std::string &value) {
     if (!value.starts_with('.')) return parse_agent_id(value);
   } catch (const Failure &) {  // it says less than what follows
   }
-  refuse("names files by the option " + std::string(option) + ", and '" + value +
-         "' cannot be one: use up to 128 of A-Z a-z 0-9 _ . -, without a dot at the beginning");
+  refuse_folder("names files by the option " + std::string(option) + ", and '" + value +
+                "' cannot be one: use up to 128 of A-Z a-z 0-9 _ . -, without a dot at the beginning");
 }
 
 // Whoever can write there could send trainers to an exchanger of his own.
 void require_private(const fs::path &folder) {
   struct stat status {};
   if (::stat(folder.c_str(), &status) != 0) fail(folder, "used", errno);
-  if (status.st_uid != ::geteuid()) refuse(folder.string() + " belongs to another user: give each user its own");
+  if (status.st_uid != ::geteuid()) refuse_folder(folder.string() + " belongs to another user: give each user its own");
   if ((status.st_mode & 022u) != 0) {
-    refuse(folder.string() + " may be written to by others: run chmod 700 " + folder.string());
+    refuse_folder(folder.string() + " may be written to by others: run chmod 700 " + folder.string());
   }
 }
 

@@ -26,7 +26,7 @@ Tensors by_name(const Shareable &shareable) {
   return tensors;
 }
 
-std::string quoted(std::string_view name) { return "tensor '" + std::string(name) + "'"; }
+std::string tensor_named(std::string_view name) { return "tensor '" + std::string(name) + "'"; }
 
 std::string shape_text(const Tensor &tensor) {
   std::string text = "[";
@@ -35,7 +35,7 @@ std::string shape_text(const Tensor &tensor) {
 }
 
 std::string other_shape(std::string_view name, const Tensor &tensor, const Tensor &expected) {
-  return quoted(name) + " has the shape " + shape_text(tensor) + ", not " + shape_text(expected);
+  return tensor_named(name) + " has the shape " + shape_text(tensor) + ", not " + shape_text(expected);
 }
 
 // Elements may lie anywhere, also at odd addresses of borrowed memory.
@@ -106,12 +106,12 @@ size_t count_not_finite(const Tensor &tensor) {
 // What is wrong with the tensor of this name, or "".
 std::string problem(const std::string &name, const Tensor &expected, const Tensors &trained) {
   const auto found = trained.find(name);
-  if (found == trained.end()) return quoted(name) + " is missing";
+  if (found == trained.end()) return tensor_named(name) + " is missing";
   const Tensor &tensor = *found->second;
   if (tensor.shape != expected.shape) return other_shape(name, tensor, expected);
   const size_t bad = count_not_finite(tensor);
   if (bad == 0) return "";
-  return quoted(name) + " has " + std::to_string(bad) + " of " +
+  return tensor_named(name) + " has " + std::to_string(bad) + " of " +
          std::to_string(tensor.bytes.size / element_size(tensor.dtype)) + " elements that are NaN or infinite";
 }
 
@@ -218,7 +218,7 @@ Bytes subtract_integers(size_t size, const Bytes &result, const Bytes &model) {
 // Floating types may be mixed, as a model can be trained with more digits than it travels with.
 Tensor difference(const std::string &name, const Tensor &tensor, const Tensors &model) {
   const auto found = model.find(name);
-  if (found == model.end()) refuse(quoted(name) + " is not in the task's model, so it has no difference");
+  if (found == model.end()) refuse(tensor_named(name) + " is not in the task's model, so it has no difference");
   const Tensor &base = *found->second;
   if (tensor.shape != base.shape) throw Failure(FLARE_INVALID_ARGUMENT, other_shape(name, tensor, base));
   Tensor made{tensor.dtype, tensor.shape, {}};
@@ -235,10 +235,10 @@ Tensor difference(const std::string &name, const Tensor &tensor, const Tensors &
   });
   if (subtracted) return made;
   if (known || is_integer(tensor.dtype)) {
-    refuse(quoted(name) + " is of " + dtype_name(tensor.dtype) + ", but of " + dtype_name(base.dtype) +
+    refuse(tensor_named(name) + " is of " + dtype_name(tensor.dtype) + ", but of " + dtype_name(base.dtype) +
            " in the task's model, which has no difference");
   }
-  refuse(quoted(name) + " is of " + dtype_name(tensor.dtype) + ", which has no difference");
+  refuse(tensor_named(name) + " is of " + dtype_name(tensor.dtype) + ", which has no difference");
 }
 
 Map differences(const Map &body, const std::string &prefix, const Tensors &model) {
@@ -250,7 +250,7 @@ Map differences(const Map &body, const std::string &prefix, const Tensors &model
     } else if (const Map *inner = value.map()) {
       made.set(key, differences(*inner, name + '/', model));
     } else if (value.type() == FLARE_VALUE_BYTES) {
-      refuse(quoted(name) + " is of opaque, which has no difference");
+      refuse(tensor_named(name) + " is of opaque, which has no difference");
     } else {
       refuse("'" + name + "' is no tensor, so it has no difference");
     }
