@@ -10,6 +10,7 @@
 #include <fstream>
 #include <string>
 
+#include "process_test.h"
 #include "program.h"
 
 namespace flare_test {
@@ -18,7 +19,6 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
-using Environment = std::map<std::string, std::string>;
 
 class Curve : public testing::Test {
  protected:

@@ -206,12 +206,12 @@ TEST_P(LeavingJulia, SigtermRunsItsHooksWhichLetItArrive) {
 }
 
 const auto transports = testing::Values("ipc", "tcp");
-const auto name = [](const auto &parameter) { return parameter.param; };
-INSTANTIATE_TEST_SUITE_P(Transports, Leaving, transports, name);
-INSTANTIATE_TEST_SUITE_P(Transports, LeavingCpp, transports, name);
-INSTANTIATE_TEST_SUITE_P(Transports, LeavingGo, transports, name);
-INSTANTIATE_TEST_SUITE_P(Transports, LeavingRust, transports, name);
-INSTANTIATE_TEST_SUITE_P(Transports, LeavingJulia, transports, name);
+const auto transport_of = [](const auto &parameter) { return parameter.param; };
+INSTANTIATE_TEST_SUITE_P(Transports, Leaving, transports, transport_of);
+INSTANTIATE_TEST_SUITE_P(Transports, LeavingCpp, transports, transport_of);
+INSTANTIATE_TEST_SUITE_P(Transports, LeavingGo, transports, transport_of);
+INSTANTIATE_TEST_SUITE_P(Transports, LeavingRust, transports, transport_of);
+INSTANTIATE_TEST_SUITE_P(Transports, LeavingJulia, transports, transport_of);
 
 }  // namespace
 }  // namespace flare_test
