@@ -154,7 +154,10 @@ class Federation:
         return self._session.submit_job(str(job))
 
     def status(self, job):
-        return self._session.get_job_meta(job)["status"]
+        try:
+            return self._session.get_job_meta(job)["status"]
+        except NoConnection:  # the server is too busy to answer in time
+            return "UNKNOWN"
 
     def wait(self, job, seconds=float("inf")):
         """The status of the finished job."""
