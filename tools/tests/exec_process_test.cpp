@@ -37,12 +37,12 @@ bool comes_true(Condition condition) {
 
 class Exec : public testing::Test {
  protected:
-  // `script` for sh; `options` of exec.
-  void start(const std::string &script, const std::string &options = "") {
+  // `script` for sh; `options` of exec; `words` for the script.
+  void start(const std::string &script, const std::string &options = "", const std::string &words = "") {
     write("script", script);
     const std::string url = "zmq+ipc://" + (folder_.path() / "x.sock").string();
     const std::string command = std::string(FLARE_AGENT_COMMAND) + " exec --grace 0.5 --dir " +
-                                folder_.path().string() + " " + options + " -- sh " + path("script");
+                                folder_.path().string() + " " + options + " -- sh " + path("script") + words;
     site_ = std::make_unique<Site>(Site::Settings{"site-1", "job-1", url, command, {path("")}, path("log")});
   }
   void start_resident(const std::string &script) { start(script, "--resident"); }
@@ -164,6 +164,12 @@ TEST_F(Exec, TheCommandNamesTheFiles) {
 }
 
 // As numpy.savez_compressed() writes the transpose of an array.
+TEST_F(Exec, TheProgramGetsItsWordsAsTheyStand) {
+  start("echo \"$1 $2\" > $3/words\n" + std::string(kEcho), "", " [64,32] []");
+  expect_echo(ask(), model());
+  EXPECT_EQ(word("words"), "[64,32] []");
+}
+
 TEST_F(Exec, CompressedArraysInFortransOrderAreUnderstood) {
   write("make.py", R"(
 import struct, sys, zipfile
@@ -195,7 +201,7 @@ TEST_F(Exec, AResidentProgramAnswersLineByLine) {
       "while read -r task; do\n"
       "  file=${task#*'\"task_file\":\"'}; file=${file%%'\"'*}; result=${task#*'\"result_file\":\"'}\n"
       "  cp $file ${result%%'\"'*}; echo metric loss 1; echo '{\"num_steps\": 3}'\n"
-      "done; echo bye > $1/bye");
+      "done; echo bye > $1/bye; echo a last word");
   for (int i = 0; i < 3; ++i) {
     const Answer answer = ask();
     expect_echo(answer, model());
@@ -203,6 +209,7 @@ TEST_F(Exec, AResidentProgramAnswersLineByLine) {
   }
   end_of_job();
   EXPECT_EQ(read("starts"), "started\n");
+  EXPECT_THAT(read("log"), HasSubstr("\na last word\n"));
   EXPECT_EQ(read("bye"), "bye\n");  // the end of its input is the end of the job
   EXPECT_EQ(site_->logged().size(), 3u);
 }
