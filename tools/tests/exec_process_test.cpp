@@ -209,7 +209,7 @@ TEST_F(Exec, AResidentProgramAnswersLineByLine) {
   }
   end_of_job();
   EXPECT_EQ(read("starts"), "started\n");
-  EXPECT_THAT(read("log"), HasSubstr("\na last word\n"));
+  EXPECT_THAT(read("log"), HasSubstr("a last word\n"));
   EXPECT_EQ(read("bye"), "bye\n");  // the end of its input is the end of the job
   EXPECT_EQ(site_->logged().size(), 3u);
 }
