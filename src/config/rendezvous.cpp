@@ -66,7 +66,7 @@ void require_private(const fs::path &folder) {
 fs::path folder_of(const Settings &settings) {
   std::error_code error;
   const fs::path root = (fs::absolute(settings.rendezvous_dir, error) / "").parent_path();
-  const fs::path folder = root / file_name("agent_id", settings.agent_id);
+  fs::path folder = root / file_name("agent_id", settings.agent_id);
   if (!error) fs::create_directories(root.parent_path(), error);
   for (const fs::path &part : {root, folder}) {
     if (error) fail(part, "made", error.value());
@@ -149,6 +149,7 @@ std::vector<fs::path> entries_in(const fs::path &folder) {
   if (error) fail(folder, "read", error.value());
   std::sort(found.begin(), found.end());
   std::vector<fs::path> paths;
+  paths.reserve(found.size());
   for (auto &[since, path] : found) paths.push_back(std::move(path));
   return paths;
 }
