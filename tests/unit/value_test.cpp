@@ -187,7 +187,7 @@ TEST(Map, HoldsTheTensorsOfALargeModel) {
   for (size_t i = 0; i < kCount; ++i) ASSERT_EQ(found(map, number_name(i)), static_cast<int64_t>(i));
   const Value again = value_from_json(value_to_json(map), Limits());
   EXPECT_EQ(again.map()->size(), kCount);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(40));
 }
 
 TEST(Value, HasTheTypesOfTheHeader) {
