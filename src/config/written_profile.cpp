@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "base/descriptor.h"
 #include "base/failure.h"
 
 namespace flare {
@@ -37,14 +38,13 @@ WrittenProfile::WrittenProfile(const std::string &path, const std::map<std::stri
   const std::string text = nlohmann::json(values).dump(2) + "\n";
   // Beside it, as a file is renamed within a file system only, and as there may be no other place to write to.
   std::string draft = path_ + ".XXXXXX";
-  const int descriptor = ::mkostemp(draft.data(), O_CLOEXEC);  // of mode 0600
+  const Descriptor descriptor(::mkostemp(draft.data(), O_CLOEXEC));  // of mode 0600
   struct stat file {};
-  const bool written = descriptor >= 0 && write_whole(descriptor, text) && ::fstat(descriptor, &file) == 0 &&
-                       ::rename(draft.c_str(), path_.c_str()) == 0;
+  const bool written = descriptor.get() >= 0 && write_whole(descriptor.get(), text) &&
+                       ::fstat(descriptor.get(), &file) == 0 && ::rename(draft.c_str(), path_.c_str()) == 0;
   const int why = errno;
-  if (descriptor >= 0) ::close(descriptor);
   if (!written) {
-    if (descriptor >= 0) ::unlink(draft.c_str());
+    if (descriptor.get() >= 0) ::unlink(draft.c_str());
     throw Failure(FLARE_IO, "profile " + path_ + " cannot be written: " + std::generic_category().message(why));
   }
   id_ = id_of(file);
