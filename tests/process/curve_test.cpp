@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include <array>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <zmq.hpp>
 
 #include "process_test.h"
 #include "program.h"
@@ -101,6 +103,46 @@ TEST_F(Curve, AKeyThatIsNotListedIsRefusedByName) {
   EXPECT_THAT(program->wait_line("20"), HasSubstr("with the key " + public_keys_["stranger"])) << program->output();
   trainer_["FLARE_AGENT_CURVE_SECRET_KEY_FILE"] = path("trainer.secret");
   job_gets_done(program.get());
+}
+
+// Nobody vouches for such a refusal.
+TEST_F(Curve, ARefusalByAPassingStrangerIsOutlived) {
+  zmq::context_t context;
+  zmq::socket_t stranger(context, zmq::socket_type::stream);
+  stranger.set(zmq::sockopt::linger, 0);
+  stranger.set(zmq::sockopt::rcvtimeo, 20'000);
+  stranger.bind("tcp://127.0.0.1:*");
+  const std::string endpoint = stranger.get(zmq::sockopt::last_endpoint);
+  exchanger_["FLARE_AGENT_URL"] = trainer_["FLARE_AGENT_URL"] = "zmq+" + endpoint;
+  trainer_["FLARE_AGENT_CURVE_EXCHANGER_KEY_FILE"] = path("exchanger.public");
+  trainer_.erase("FLARE_AGENT_PROFILE");
+  Program trainer("process_trainer", {}, trainer_);
+
+  // The greeting of a CURVE server, and the command ERROR with 400 once the agent has said HELLO.
+  const std::string greeting = std::string("\xff\0\0\0\0\0\0\0\1\x7f\3\0CURVE", 17) + std::string(15, '\0') + "\1";
+  const std::string error(
+      "\4\x0a\5ERROR\3"
+      "400",
+      12);
+  std::map<std::string, size_t> heard;  // of each connection
+  bool refused = false;
+  for (zmq::message_t from, data; !refused && stranger.recv(from) && stranger.recv(data);) {
+    size_t &size = heard[from.to_string()];
+    const auto say = [&](const std::string &bytes) {
+      stranger.send(zmq::buffer(from.to_string()), zmq::send_flags::sndmore);
+      stranger.send(zmq::buffer(bytes));
+    };
+    if (size == 0 && data.size() == 0) say(greeting + std::string(64 - greeting.size(), '\0'));
+    size += data.size();
+    if ((refused = size > 64)) say(error);
+  }
+  ASSERT_TRUE(refused) << trainer.output();
+  ::usleep(300'000);  // for the word to arrive
+  stranger.close();
+  context.close();
+  const auto program = exchanger();
+  EXPECT_EQ(program->wait_exit(), 0) << program->output() << trainer.output();
+  EXPECT_EQ(trainer.wait_exit(), 0) << trainer.output();
 }
 
 // libzmq does not tell the agent why it is cut off, so it goes on trying; but it knows the likely reason.

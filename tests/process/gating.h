@@ -24,10 +24,6 @@ class GatingTest : public ProcessTest {
                          {"FLARE_AGENT_PEER_READ_TIMEOUT", "none"},
                          {"FLARE_AGENT_LOG_LEVEL", "error"}});
   }
-  void TearDown() override {
-    proxy_.reset();
-    ProcessTest::TearDown();
-  }
 
   std::unique_ptr<Program> exchanger(const std::vector<std::string> &arguments, const Environment &more = {}) {
     Environment environment = with(more);

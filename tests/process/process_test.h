@@ -24,7 +24,11 @@ class ProcessTest : public testing::TestWithParam<std::string> {
                     {"FLARE_AGENT_HEARTBEAT_TIMEOUT", "20"},
                     {"FLARE_AGENT_CONNECT_TIMEOUT", "20"}};
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  // Not in TearDown: programs that a test keeps are still there then, and take their sockets away.
+  ~ProcessTest() override {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
 
   // Where an exchanger listens.
   std::string listen_url() const {

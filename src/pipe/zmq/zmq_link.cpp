@@ -17,6 +17,7 @@
 #include "base/failure.h"
 #include "pipe/zmq/curve.h"
 #include "pipe/zmq/handshakes.h"
+#include "pipe/zmq/mechanism_query.h"
 #include "pipe/zmq/sealed.h"
 #include "pipe/zmq/socket_path.h"
 #include "pipe/zmq/zmq_socket.h"
@@ -75,9 +76,9 @@ constexpr Duration kLongestEnd = std::chrono::seconds(2);
 constexpr Duration kMissing = std::chrono::seconds(5);
 
 // Connections that fail in their handshake in the same way until it counts: any stranger may be at the address for a
-// moment. Of two ends that do not fit, one is cut off now and then before libzmq has seen why.
+// moment.
 constexpr int kInARow = 3;
-constexpr Duration kNextHandshake = std::chrono::seconds(1);  // where libzmq has given up
+constexpr Duration kNextHandshake = std::chrono::milliseconds(500);  // where libzmq has given up
 // Texts about strangers that an exchanger says, each once.
 constexpr size_t kMostTold = 100;
 
@@ -103,7 +104,7 @@ class ZmqLink : public Link {
     socket->raw().set(zmq::sockopt::maxmsgsize,
                       static_cast<int64_t>(settings_.limits.max_envelope_bytes + wire::kSealBytes));
     // Only when asked for: with it, libzmq reports IPv4 addresses in their mapped form.
-    if (address_.endpoint.starts_with("tcp://[")) socket->raw().set(zmq::sockopt::ipv6, true);
+    if (is_ipv6()) socket->raw().set(zmq::sockopt::ipv6, true);
   }
   static void let_go(std::unique_ptr<ZmqSocket> *socket, Duration linger) noexcept {
     if (!*socket) return;
@@ -115,6 +116,7 @@ class ZmqLink : public Link {
     socket->reset();
   }
 
+  bool is_ipv6() const { return address_.endpoint.starts_with("tcp://["); }
   bool is_tcp() const { return address_.transport == Transport::kZmqTcp; }
 
   Address address_;
@@ -169,6 +171,7 @@ class AgentLink : public ZmqLink {
     control_.missing.reset();
     bulk_.missing.reset();
     handshakes_.reset();
+    query_.reset();
     let_go(&control_.socket, linger);
     let_go(&bulk_.socket, Duration::zero());
   }
@@ -197,7 +200,10 @@ class AgentLink : public ZmqLink {
 
   void connect(const Connection &name, LinkListener *listener) {
     Lane &lane = lane_of(name);
-    if (name == kControl) handshakes_.reset();
+    if (name == kControl) {
+      handshakes_.reset();
+      query_.reset();
+    }
     let_go(&lane.socket, Duration::zero());
     lane.missing->set(Clock::now() + kMissing);
     auto socket = std::make_unique<ZmqSocket>(
@@ -206,7 +212,7 @@ class AgentLink : public ZmqLink {
           receive(name, std::move(parts), 0, settings_.limits, listener);
         },
         [this, &lane, name, listener](bool writable) {
-          if (writable) cut_off_ = one_sided_ = 0;
+          if (writable) cut_off_ = not_admitted_ = 0;
           lane.missing->set(writable ? std::nullopt : std::optional(Clock::now() + kMissing));
           listener->on_connection(name, writable);
         });
@@ -232,17 +238,31 @@ class AgentLink : public ZmqLink {
   }
 
   void on_failed_handshake(HandshakeFailure failure, LinkListener *listener) {
-    const bool one_sided = failure == HandshakeFailure::kOneSided;
-    ++(one_sided ? one_sided_ : cut_off_);
-    if (one_sided) control_.missing->set(Clock::now() + kNextHandshake);
-    const bool for_good = failure == HandshakeFailure::kNotAdmitted || one_sided_ >= kInARow;
-    const bool worth_telling = cut_off_ == kInARow && one_sided_ == 0;
-    if (for_good || worth_telling) listener->on_turned_away(told_agent(failure, keys_.has_value()), for_good);
+    if (failure == HandshakeFailure::kNotAdmitted) {
+      if (++not_admitted_ == kInARow) return listener->on_turned_away(told_agent(failure, keys_.has_value()), true);
+      control_.missing->set(Clock::now() + kNextHandshake);
+      return;
+    }
+    if (++cut_off_ == kInARow) listener->on_turned_away(told_agent(failure, keys_.has_value()), false);
+    if (!query_) ask_mechanism(listener);
+  }
+
+  void ask_mechanism(LinkListener *listener) {
+    try {
+      query_ = std::make_unique<MechanismQuery>(
+          &context_, loop_, address_.endpoint, is_ipv6(), [this, listener](const std::string &mechanism) {
+            const auto answered = std::move(query_);
+            if (mechanism.empty() || mechanism == (keys_ ? "CURVE" : "NULL")) return;
+            listener->on_turned_away(told_agent(HandshakeFailure::kOneSided, keys_.has_value()), true);
+          });
+    } catch (const std::exception &) {  // of sockets there are none left, for now: the next failure asks
+    }
   }
 
   Lane control_, bulk_;
   std::unique_ptr<Handshakes> handshakes_;  // of control_.socket
-  int cut_off_ = 0, one_sided_ = 0;         // connections in a row
+  std::unique_ptr<MechanismQuery> query_;   // since one failed
+  int cut_off_ = 0, not_admitted_ = 0;      // connections in a row
   bool told_of_path_ = false;
 };
 
