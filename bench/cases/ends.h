@@ -77,6 +77,10 @@ class Folder {
   Folder();
   ~Folder();
   std::string path() const { return path_; }
+  // Where a bare socket listens.
+  std::string raw_endpoint(const std::string &transport) const {
+    return transport == "ipc" ? "ipc://" + path_ + "/raw.sock" : "tcp://127.0.0.1:*";
+  }
 
  private:
   std::string path_;

@@ -12,10 +12,6 @@ namespace flare::bench {
 
 namespace {
 
-std::string endpoint_of(const std::string &transport, const Folder &folder) {
-  return transport == "ipc" ? "ipc://" + folder.path() + "/raw.sock" : "tcp://127.0.0.1:*";
-}
-
 void ping(zmq::socket_t *socket, const std::string &peer, int rounds, std::vector<double> *times) {
   const std::vector<char> bytes(64, 'x');
   for (int i = 0; i < rounds; ++i) {
@@ -35,7 +31,7 @@ int raw_latency(const LatencyCase &options) {
     zmq::socket_t socket(context_of_process(), zmq::socket_type::router);
     socket.set(zmq::sockopt::linger, 1000);
     socket.set(zmq::sockopt::router_mandatory, true);
-    socket.bind(endpoint_of(options.transport, folder));
+    socket.bind(folder.raw_endpoint(options.transport));
     line->say(socket.get(zmq::sockopt::last_endpoint));
     // The first message tells who is there; it comes from the other end once it is connected.
     const std::string peer = [&] {

@@ -23,10 +23,6 @@ namespace {
 constexpr size_t kFrame = size_t{1} << 20;
 constexpr size_t kWindow = 16;
 
-std::string endpoint_of(const std::string &transport, const Folder &folder) {
-  return transport == "ipc" ? "ipc://" + folder.path() + "/raw.sock" : "tcp://127.0.0.1:*";
-}
-
 void leave(void *, void *) {}
 
 zmq::message_t lent(std::byte *data, size_t size) { return {data, size, leave, nullptr}; }
@@ -176,7 +172,7 @@ int over_zmq(const ModelCase &options, Fetch fetch_model, Serve serve_model) {
     WarmMemory model(options.mib);
     zmq::socket_t socket(context_of_process(), zmq::socket_type::router);
     socket.set(zmq::sockopt::linger, 1000);
-    socket.bind(endpoint_of(options.transport, folder));
+    socket.bind(folder.raw_endpoint(options.transport));
     line->say(socket.get(zmq::sockopt::last_endpoint));
     Rounds{options.rounds, line, figures}.run([&] {
       serve_model(&socket, &model);

@@ -25,7 +25,7 @@ using testing::HasSubstr;
 std::string number_name(size_t i) { return "layer" + std::to_string(i); }
 
 // Keys layer0, layer1 ... with their numbers as values.
-Map counted(size_t count) {
+Map numbered(size_t count) {
   Map map;
   for (size_t i = 0; i < count; ++i) map.set(number_name(i), static_cast<int64_t>(i));
   return map;
@@ -57,7 +57,7 @@ class MapOfSize : public testing::TestWithParam<size_t> {};
 INSTANTIATE_TEST_SUITE_P(Sizes, MapOfSize, testing::Values(1, 2, 31, 32, 33, 34, 200));
 
 TEST_P(MapOfSize, FindsWhatItHasAndNothingElse) {
-  const Map map = counted(GetParam());
+  const Map map = numbered(GetParam());
   ASSERT_EQ(map.size(), GetParam());
   EXPECT_FALSE(map.empty());
   for (size_t i = 0; i < GetParam(); ++i) EXPECT_EQ(found(map, number_name(i)), static_cast<int64_t>(i));
@@ -78,7 +78,7 @@ TEST_P(MapOfSize, KeepsTheOrderOfInsertion) {
 }
 
 TEST_P(MapOfSize, ReplacesInPlace) {
-  Map map = counted(GetParam());
+  Map map = numbered(GetParam());
   const auto keys = keys_of(map);
   const std::string middle = number_name(GetParam() / 2);
   map.set(middle, 1000);
@@ -87,7 +87,7 @@ TEST_P(MapOfSize, ReplacesInPlace) {
 }
 
 TEST_P(MapOfSize, ChangesThroughFindAndIteration) {
-  Map map = counted(GetParam());
+  Map map = numbered(GetParam());
   *map.find(number_name(0)) = "text";
   EXPECT_EQ(*map.at(0).second.text(), "text");
   for (auto &[key, value] : map) value = 7;
@@ -96,7 +96,7 @@ TEST_P(MapOfSize, ChangesThroughFindAndIteration) {
 
 TEST_P(MapOfSize, ErasesOneAndKeepsTheOthersInOrder) {
   for (size_t gone = 0; gone < GetParam(); ++gone) {
-    Map map = counted(GetParam());
+    Map map = numbered(GetParam());
     auto keys = keys_of(map);
     EXPECT_TRUE(map.erase(number_name(gone)));
     EXPECT_FALSE(map.erase(number_name(gone)));
@@ -109,7 +109,7 @@ TEST_P(MapOfSize, ErasesOneAndKeepsTheOthersInOrder) {
 }
 
 TEST_P(MapOfSize, ErasesByAKeyOfItsOwn) {
-  Map map = counted(GetParam());
+  Map map = numbered(GetParam());
   while (!map.empty()) EXPECT_TRUE(map.erase(map.at(map.size() / 2).first));
   map.set("again", 1);
   EXPECT_EQ(found(map, "again"), 1);
@@ -117,12 +117,12 @@ TEST_P(MapOfSize, ErasesByAKeyOfItsOwn) {
 }
 
 TEST_P(MapOfSize, CopiesShareNothing) {
-  Map original = counted(GetParam());
+  Map original = numbered(GetParam());
   Map copy = original;
   EXPECT_TRUE(copy.erase(number_name(0)));
   copy.set("new", 1);
   copy.set(number_name(GetParam() - 1), 500);
-  EXPECT_EQ(keys_of(original), keys_of(counted(GetParam())));
+  EXPECT_EQ(keys_of(original), keys_of(numbered(GetParam())));
   for (size_t i = 0; i < GetParam(); ++i) EXPECT_EQ(found(original, number_name(i)), static_cast<int64_t>(i));
   EXPECT_EQ(original.find("new"), nullptr);
 
@@ -132,17 +132,17 @@ TEST_P(MapOfSize, CopiesShareNothing) {
 }
 
 TEST_P(MapOfSize, MovesLeaveAMapThatCanBeFilledAgain) {
-  Map map = counted(GetParam());
+  Map map = numbered(GetParam());
   const Map moved = std::move(map);
   EXPECT_EQ(found(moved, number_name(GetParam() - 1)), static_cast<int64_t>(GetParam()) - 1);
-  map = counted(3);
+  map = numbered(3);
   map.set("x", 9);
   EXPECT_EQ(found(map, "x"), 9);
   EXPECT_EQ(found(map, number_name(2)), 2);
 }
 
 TEST_P(MapOfSize, CanBeReadBySeveralThreads) {
-  const Map map = counted(GetParam());  // the thread sanitizer looks
+  const Map map = numbered(GetParam());  // the thread sanitizer looks
   const auto read = [&] {
     for (size_t i = 0; i < GetParam(); ++i) EXPECT_EQ(found(map, number_name(i)), static_cast<int64_t>(i));
   };
@@ -183,7 +183,7 @@ TEST(Map, DoesWhatAPlainListDoes) {
 TEST(Map, HoldsTheTensorsOfALargeModel) {
   const auto begin = std::chrono::steady_clock::now();
   constexpr size_t kCount = 100'000;
-  const Map map = counted(kCount);
+  const Map map = numbered(kCount);
   for (size_t i = 0; i < kCount; ++i) ASSERT_EQ(found(map, number_name(i)), static_cast<int64_t>(i));
   const Value again = value_from_json(value_to_json(map), Limits());
   EXPECT_EQ(again.map()->size(), kCount);

@@ -7,7 +7,7 @@ namespace flare {
 
 namespace {
 
-constexpr int kUnread = 16;  // messages; a greeting is one or two
+constexpr int kUnheard = 16;  // messages; a greeting is one or two
 
 // ZMTP 3.0 (RFC 23): the signature, and the version, to which the other end answers with its whole greeting.
 constexpr std::string_view kBeginning("\xff\0\0\0\0\0\0\0\1\x7f\3", 11);
@@ -20,7 +20,7 @@ MechanismQuery::MechanismQuery(zmq::context_t *context, Loop *loop, const std::s
                                std::function<void(const std::string &)> on_answer)
     : on_answer_(std::move(on_answer)),
       socket_(
-          context, zmq::socket_type::stream, loop, kUnread, [this](const ZmqSocket::Parts &parts) { on_parts(parts); },
+          context, zmq::socket_type::stream, loop, kUnheard, [this](const ZmqSocket::Parts &parts) { on_parts(parts); },
           [](bool) {}) {
   socket_.raw().set(zmq::sockopt::linger, 0);
   if (ipv6) socket_.raw().set(zmq::sockopt::ipv6, true);
