@@ -17,8 +17,12 @@ void clean_up(pid_t group, const std::filesystem::path &folder) {
   constexpr int kTries = 100;
   if (group > 0) ::kill(-group, SIGKILL);
   for (int i = 0; i < kTries && group > 0 && ::kill(-group, 0) == 0; ++i) ::poll(nullptr, 0, 10);
-  std::error_code ignored;
-  std::filesystem::remove_all(folder, ignored);
+  std::error_code failed;
+  std::filesystem::remove_all(folder, failed);
+  for (int i = 0; i < kTries && failed; ++i) {
+    ::poll(nullptr, 0, 10);
+    std::filesystem::remove_all(folder, failed);
+  }
 }
 
 // Reads until nobody can write any more.
