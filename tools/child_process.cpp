@@ -38,6 +38,7 @@ std::vector<std::string> environment_of(const ChildProcess::Start &start) {
 // which allocates nothing. Returns why it is not what it should be.
 int become(const ChildProcess::Start &start, char *const *arguments, char *const *environment, pid_t parent) {
   ::setpgid(0, 0);
+  if (const pid_t group = ::getpid(); start.told >= 0 && ::write(start.told, &group, sizeof group) < 0) return errno;
   ::prctl(PR_SET_PDEATHSIG, start.signal_on_our_death);
   if (::getppid() != parent) return ESRCH;  // it died before we asked to be told
   sigset_t none;

@@ -17,6 +17,7 @@ class ChildProcess {
     std::string without;                             // variables of ours that begin so are left out; "": none
     int input, output, errors;                       // what its standard streams are; the rest it does not get
     int signal_on_our_death;
+    int told = -1;  // gets the id of the group, a pid_t, before the program begins; -1: nobody
   };
 
   // Throws std::system_error, also when the program cannot be executed. The child lives as long as this thread.
@@ -34,7 +35,6 @@ class ChildProcess {
   std::string how_it_ended() const;
   // To the whole group.
   void signal(int signal) const;
-  pid_t group() const { return pid_; }
 
  private:
   pid_t pid_ = -1;

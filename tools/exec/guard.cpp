@@ -62,9 +62,10 @@ Guard::~Guard() {
   ::waitpid(pid_, nullptr, 0);
 }
 
-void Guard::watch(pid_t group) const {
+void Guard::watch_nothing() const {
+  constexpr pid_t kNone = 0;
   // A pipe takes a few bytes whole and at once; without a guard it is as if there had been none.
-  [[maybe_unused]] const ssize_t written = ::write(groups_.get(), &group, sizeof group);
+  [[maybe_unused]] const ssize_t written = ::write(groups_.get(), &kNone, sizeof kNone);
 }
 
 }  // namespace flare_tool

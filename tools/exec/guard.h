@@ -18,8 +18,9 @@ class Guard {
   Guard(const Guard &) = delete;
   Guard &operator=(const Guard &) = delete;
 
-  // From now on this group; 0: none.
-  void watch(pid_t group) const;
+  // Gets the group to watch from now on, a pid_t.
+  int watched() const { return groups_.get(); }
+  void watch_nothing() const;
 
  private:
   Descriptor groups_;

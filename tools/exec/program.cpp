@@ -59,14 +59,13 @@ Program::Program(const std::vector<std::string> &command, const std::map<std::st
       output_(std::move(pipes.output.read)),
       errors_(std::move(pipes.errors.read)),
       process_({command, environment, "FLARE_AGENT_", pipes.input.read.get(), pipes.output.write.get(),
-                pipes.errors.write.get(), SIGKILL}) {
-  guard_.watch(process_.group());
+                pipes.errors.write.get(), SIGKILL, guard.watched()}) {
   if (!talks) input_.close();
   for (const Descriptor *fd : {&input_, &output_, &errors_})
     if (fd->get() >= 0) never_wait_for(*fd);
 }
 
-Program::~Program() { guard_.watch(0); }  // what still runs is killed right after this
+Program::~Program() { guard_.watch_nothing(); }  // what still runs is killed right after this
 
 void Program::read_output() {
   read_all(&output_, [this](std::string_view text) { lines_.add(text); });
@@ -111,7 +110,7 @@ std::optional<std::string> Program::take_line() {
 bool Program::has_ended() {
   if (ended_ || !process_.has_ended()) return ended_;
   ended_ = true;
-  guard_.watch(0);
+  guard_.watch_nothing();
   read_errors();
   read_output();
   return true;
