@@ -42,6 +42,9 @@ MessagePtr reply_to(const Message &task, Shareable result) {
   return reply;
 }
 
+// A resident may wait for months, beside jobs that are not for it.
+constexpr size_t kMaxPassedOver = 1000;
+
 double wall_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -133,7 +136,7 @@ void Agent::look_for_exchanger() {
       on_over(end->status, end->reason);
       return;
     }
-    RendezvousLook look = look_for_job(settings_, search_->avoided());
+    RendezvousLook look = look_for_job(settings_, search_->avoided(Clock::now()));
     if (look.seat) {
       if (try_exchanger(*std::move(look.seat))) return;
       continue;
@@ -160,11 +163,16 @@ bool Agent::try_exchanger(RendezvousSeat seat) {
     session_ = std::move(session);
     return true;
   } catch (const Failure &failed) {  // what its entry says is not for this agent
-    const std::string record = "exchanger passed over job=" + job + " reason=" + failed.what();
-    if (passed_over_.insert(record).second) log_.warn(record);
-    search_->on_failed(FLARE_UNREACHABLE, failed.what());
+    log_passed_over(job, failed.what());
+    search_->on_failed(FLARE_UNREACHABLE, failed.what(), Clock::now());
     return false;
   }
+}
+
+void Agent::log_passed_over(const std::string &job, const std::string &reason) {
+  const std::string record = "exchanger passed over job=" + job + " reason=" + reason;
+  if (passed_over_.size() >= kMaxPassedOver) passed_over_.clear();
+  if (passed_over_.insert(record).second) log_.warn(record);
 }
 
 Agent::~Agent() { close(); }
@@ -769,7 +777,8 @@ void Agent::answer_instead(const Message &reply, const std::string &reason) {
 }
 
 void Agent::on_over(flare_status status, const std::string &cause) {
-  if (search_ && search_->on_failed(status, cause)) {
+  if (search_ && search_->on_failed(status, cause, Clock::now())) {
+    if (status != FLARE_UNREACHABLE && status != FLARE_ENDED) log_passed_over(seat_->job, cause);
     search_alarm_->set(Clock::now());
     return;
   }

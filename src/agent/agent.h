@@ -132,6 +132,7 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   // With a rendezvous, until an exchanger has answered.
   void look_for_exchanger();
   bool try_exchanger(RendezvousSeat seat);
+  void log_passed_over(const std::string &job, const std::string &reason);
 
   // With the lock held
   void refresh();  // raises and lowers the descriptors that show the state of the whole agent

@@ -161,6 +161,30 @@ TEST_P(IpcRendezvous, AFrozenExchangerDoesNotKeepATrainerFromOtherJobs) {
   frozen->signal(SIGCONT);
 }
 
+TEST_P(IpcRendezvous, ARefusalDoesNotKeepATrainerFromOtherJobs) {
+  const auto refuses = exchanger("job-1", 1, 0, {{"FLARE_AGENT_TOKEN", "secret"}});
+  // It came by the URL and so has no lock on the entry: only the exchanger knows that the name is taken.
+  const auto first = trainer({"--wait-line"}, {{"FLARE_AGENT_URL", url_}, {"FLARE_AGENT_TOKEN", "secret"}});
+  ASSERT_NE(first->wait_line("task "), "") << first->output();
+  const auto alone = trainer({}, {{"FLARE_AGENT_CONNECT_TIMEOUT", "1.5"}});
+  EXPECT_THAT(alone->wait_line("error connect"),
+              AllOf(HasSubstr("-11"), HasSubstr("job 'job-1'"), HasSubstr("is connected already"),
+                    HasSubstr("no other job for agent 'agent' came")));
+
+  const auto waiting = trainer({});
+  EXPECT_THAT(waiting->wait_line("20"), HasSubstr("exchanger passed over job=job-1"));  // in its log, after the date
+  auto peer = exchanger("job-2", 1);
+  EXPECT_EQ(waiting->wait_line("connected"), "connected job-2") << waiting->output();
+  EXPECT_EQ(peer->wait_exit(), 0) << peer->output();
+  peer = exchanger("job-3", 1);
+  const auto after = trainer({});  // asks job-1 first, which has waited longest
+  EXPECT_EQ(after->wait_line("connected"), "connected job-3") << after->output();
+  EXPECT_EQ(peer->wait_exit(), 0) << peer->output();
+
+  first->write_line("submit");
+  EXPECT_EQ(refuses->wait_exit(), 0) << refuses->output();
+}
+
 TEST_P(IpcRendezvous, ASecondExchangerOfOneJobIsRefused) {
   const auto first = exchanger("job-1", 1);
   Environment same = with({{"FLARE_AGENT_JOB_ID", "job-1"}, {"FLARE_AGENT_URL", "zmq+tcp://127.0.0.1:*"}});

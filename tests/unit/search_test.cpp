@@ -57,21 +57,45 @@ TEST(Search, AnExchangerHasTenSecondsAtMostForItsAnswer) {
 TEST(Search, WhoDidNotAnswerComesAfterTheOthers) {
   Search some = search(60s);
   some.on_found("a", kStart);
-  EXPECT_TRUE(some.on_failed(FLARE_UNREACHABLE, "no answer at zmq+tcp"));
-  EXPECT_THAT(some.avoided(), ElementsAre("a"));
+  EXPECT_TRUE(some.on_failed(FLARE_UNREACHABLE, "no answer at zmq+tcp", kStart + 1s));
+  EXPECT_THAT(some.avoided(kStart + 1s), ElementsAre("a"));
   some.on_found("b", kStart + 1s);
-  EXPECT_TRUE(some.on_failed(FLARE_ENDED, "all tasks are done"));
-  EXPECT_THAT(some.avoided(), ElementsAre("a", "b"));
+  EXPECT_TRUE(some.on_failed(FLARE_ENDED, "all tasks are done", kStart + 1s));
+  EXPECT_THAT(some.avoided(kStart + 1s), ElementsAre("a", "b"));
   some.on_nothing("");
-  EXPECT_THAT(some.avoided(), IsEmpty());
+  EXPECT_THAT(some.avoided(kStart + 1s), IsEmpty());
   EXPECT_THAT(some.end(kStart + 60s)->reason, HasSubstr("did not answer: all tasks are done"));
 }
 
-TEST(Search, ARefusalIsTheLastWord) {
+TEST(Search, WhoRefusedIsAskedAgainAfterAWhile) {
   Search some = search(60s);
   some.on_found("a", kStart);
-  EXPECT_FALSE(some.on_failed(FLARE_REFUSED, "the token is wrong"));
-  EXPECT_FALSE(some.on_failed(FLARE_PROTOCOL, "another wire"));
+  EXPECT_TRUE(some.on_failed(FLARE_REFUSED, "this key is not admitted", kStart));
+  some.on_found("b", kStart + 1s);
+  EXPECT_TRUE(some.on_failed(FLARE_PROTOCOL, "another wire", kStart + 1s));
+  some.on_nothing("");  // nor when it was the only one
+  EXPECT_THAT(some.avoided(kStart + 29s), ElementsAre("a", "b"));
+  EXPECT_THAT(some.avoided(kStart + 30s), ElementsAre("b"));
+  EXPECT_THAT(some.avoided(kStart + 31s), IsEmpty());
+}
+
+TEST(Search, ARefusalIsTheLastWordWhenNothingElseCame) {
+  Search some = search(60s);
+  some.on_found("a", kStart);
+  some.on_failed(FLARE_REFUSED, "this key is not admitted", kStart);
+  some.on_found("b", kStart);
+  some.on_failed(FLARE_UNREACHABLE, "no answer", kStart);
+  some.on_nothing("c");
+  EXPECT_FALSE(some.end(kStart + 59s));
+  EXPECT_EQ(some.end(kStart + 60s)->status, FLARE_REFUSED);
+  EXPECT_THAT(some.end(kStart + 60s)->reason,
+              AllOf(HasSubstr("job 'a'"), HasSubstr("this key is not admitted"), HasSubstr("60 s")));
+}
+
+TEST(Search, AnInternalErrorIsTheLastWord) {
+  Search some = search(60s);
+  some.on_found("a", kStart);
+  EXPECT_FALSE(some.on_failed(FLARE_INTERNAL, "out of memory", kStart));
 }
 
 }  // namespace
