@@ -802,7 +802,7 @@ def missing_libraries(output: str) -> str:
 
 # ---- The trainer's process -------------------------------------------------------------------------------------------
 
-_LOG_TAIL_LINES, _LOG_TAIL_BYTES = 20, 8192
+_LOG_TAIL_LINES, _LOG_TAIL_BYTES = 30, 8192  # a report of flare-agent doctor fits
 
 # Becomes the trainer: an interpreter of its own, as in a fork of a process with threads next to nothing is safe. So
 # the trainer has its limits and its user from its first instruction on. What went wrong goes to the descriptor
@@ -876,13 +876,83 @@ class Account(NamedTuple):
         os.chmod(folder, 0o710)
 
 
+# What outlives NVFlare's process when that is killed, as NVFlare does after an abort, and its simulator with each
+# process of a client that shares a thread with others: the trainer could never be met again, as its token is lost. The
+# guard reads the trainer's process group, an empty line when there is none, and acts when the pipe is closed.
+_GUARD = """
+trap '' HUP INT TERM
+group=
+while read -r line; do group=$line; done
+if [ -n "$group" ]; then
+  kill -s TERM -- "-$group"
+  for second in 1 2 3; do
+    kill -s 0 -- "-$group" || break
+    sleep 1
+  done
+  kill -s KILL -- "-$group"
+fi
+rm -rf -- "$1"
+"""
+
+
+class Guard:
+    """Ends the trainer, and removes the private folder, when this process ends without having done so."""
+
+    def __init__(self, folder: str):
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "flare-agent guard", folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+
+    def watch(self, group: Optional[int]) -> None:
+        """From now on this one, or none: to be said before the id of a group is free for others."""
+        try:
+            os.write(self._process.stdin.fileno(), f"{group or ''}\n".encode())
+        except BrokenPipeError:  # somebody killed it
+            pass
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+
+
+_PROFILE_VARIABLE = "FLARE_AGENT_PROFILE"
+_SURVIVAL_S = 1.0  # ranks whose launcher was killed notice it themselves
+
+
+def processes_with(variable: str, value: str) -> Dict[int, str]:
+    """Ids and command lines of the processes that have it in their environment, as far as this one may see."""
+    found, entry = {}, f"{variable}={value}".encode()
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/environ", "rb") as environment, open(f"/proc/{name}/cmdline", "rb") as line:
+                if entry in environment.read().split(b"\0"):
+                    found[int(name)] = line.read(4096).replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:  # it has ended, or is another user's
+            pass
+    return {process: line for process, line in found.items() if line}  # one that only waits for its parent has none
+
+
 class TrainerProcess:
-    """A trainer in a session of its own: watched by a descriptor, and surely ended with all it started."""
+    """A trainer in a session of its own: watched by a descriptor, and surely ended with its process group."""
 
     missing = "the trainer runs, but did not connect"
 
-    def __init__(self, launch: Launch, environment: Mapping[str, str], log: str, account: Optional[Account] = None):
+    def __init__(
+        self,
+        launch: Launch,
+        environment: Mapping[str, str],
+        log: str,
+        guard: Guard,
+        account: Optional[Account] = None,
+    ):
         self.log = log
+        self._guard = guard
+        self._profile = environment[_PROFILE_VARIABLE]
         self._limits = launch.limits
         self._lock = threading.Lock()
         self._status: Optional[int] = None  # as Popen has it, once ended
@@ -903,12 +973,13 @@ class TrainerProcess:
             said = os.fdopen(report[0], "rb")
         self.fd = os.pidfd_open(self._process.pid)  # readable once it has ended
         weakref.finalize(self, os.close, self.fd)
+        guard.watch(self.pid)
         with said, self._process.stdin as stdin:
             stdin.write(json.dumps(self._order(launch, environment, account, report[1])).encode())
             stdin.close()
             problem = said.read()
         if problem:
-            self._process.wait()
+            self.wait(60.0)
             raise FlareError(self._not_started(launch, account, *json.loads(problem)))
 
     @staticmethod
@@ -953,6 +1024,7 @@ class TrainerProcess:
                 if os.waitid(os.P_PID, self.pid, look) is None:
                     return False
                 self._signal(signal.SIGKILL)  # while its id is still taken, so that no other group can be meant
+                self._guard.watch(None)
                 self._status = self._process.wait()
             return True
 
@@ -987,6 +1059,13 @@ class TrainerProcess:
         limits = ", ".join(f"{name} {value}" for name, value in self._limits.items())
         under = f" under the limits of the site's policy: {limits}" if limits else ""
         return f"was ended by signal {-self._status} ({signal.strsignal(-self._status)}){under}"
+
+    def survivors(self) -> Dict[int, str]:
+        """What it started and its group's end did not reach: processes in a group of their own, by id."""
+        end = time.monotonic() + _SURVIVAL_S
+        while (left := processes_with(_PROFILE_VARIABLE, self._profile)) and time.monotonic() < end:
+            time.sleep(0.05)
+        return left
 
     def _output(self) -> str:
         """The end of what it wrote."""
@@ -1291,11 +1370,15 @@ class _Run:
         self.spent_ms: List[float] = []
         self._aborted = False
         self._event_patience = _EVENT_TIMEOUT_S
+        self._metrics_lock = threading.Lock()  # held by the thread that relays them
+        # With fewer threads than clients NVFlare's simulator kills this process as soon as it has sent a result.
+        self._may_vanish = bool(fl_ctx.get_prop(FLContextKey.SIMULATE_MODE, False))
         self._delivery: Optional[Delivery] = None
         if executor.deliver_to == "server":
             self._delivery = Delivery(self._engine, self._place.site)
         self._folder = tempfile.mkdtemp(prefix="flare-")  # short, as paths of UNIX sockets must be
         self._exchanger: Optional[ctypes.c_void_p] = None
+        self._guard = Guard(self._folder)
         self._trainer: Union[TrainerProcess, ResidentTrainer, None] = None
         self._trainer_lock = threading.Lock()  # held while another takes its place
         self._restarts_left = executor.max_restarts
@@ -1394,11 +1477,11 @@ class _Run:
             environment.update({"HOME": account.home, "USER": account.name, "LOGNAME": account.name})
             self._let_in(account, options["url"], profile)
         environment.update(launch.environment)
-        environment["FLARE_AGENT_PROFILE"] = profile
+        environment[_PROFILE_VARIABLE] = profile
         environment.update({f"FLARE_AGENT_{k.upper()}": v for k, v in options.items() if k not in _EXCHANGERS_OWN})
         run_folder = self._engine.get_workspace().get_run_dir(self._place.job_id)
         log = os.path.join(run_folder, f"trainer_{self._executor.agent_id}.log")
-        return TrainerProcess(launch, environment, log, account)
+        return TrainerProcess(launch, environment, log, self._guard, account)
 
     def _let_in(self, account: Account, url: str, profile: str) -> None:
         account.let_into(self._folder)
@@ -1442,6 +1525,7 @@ class _Run:
         self._library.flare_exchanger_close(self._exchanger)
         self._exchanger = None
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._guard.close()
 
     # -- metrics, and a trainer that ends between two tasks
 
@@ -1474,6 +1558,13 @@ class _Run:
         self._trainer.has_ended()
         with self._engine.new_context() as fl_ctx:
             self._executor.log_info(fl_ctx, f"{self._trainer} {self._trainer.how_it_ended()}")
+            for process, line in self._trainer.survivors().items():
+                self._executor.log_warning(
+                    fl_ctx,
+                    f"process {process} that {self._trainer} started still runs, in a process group of its own, where "
+                    f"the trainer's end does not reach it: end it (kill {process}), and let the launcher or the "
+                    f"trainer end what it starts. It is: {line}",
+                )
 
     def _restart(self) -> bool:
         """Another process in the place of the one that ended: it gets the task that was left, as the next attempt."""
@@ -1500,16 +1591,17 @@ class _Run:
         library, handle = self._library, ctypes.c_void_p()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            status = library.flare_exchanger_next_metric(self._exchanger, 0, handle, None)
-            if status != OK:
-                return status == TIMEOUT
-            try:
-                self._fire_metric(handle)
-            except Exception as error:  # a metric must not end the job
-                with self._engine.new_context() as fl_ctx:
-                    self._executor.log_warning(fl_ctx, f"a metric was dropped: {error}")
-            finally:
-                library.flare_metric_free(handle)
+            with self._metrics_lock:
+                status = library.flare_exchanger_next_metric(self._exchanger, 0, handle, None)
+                if status != OK:
+                    return status == TIMEOUT
+                try:
+                    self._fire_metric(handle)
+                except Exception as error:  # a metric must not end the job
+                    with self._engine.new_context() as fl_ctx:
+                        self._executor.log_warning(fl_ctx, f"a metric was dropped: {error}")
+                finally:
+                    library.flare_metric_free(handle)
         return True  # the descriptor stays readable: the rest comes in the next turn
 
     def _fire_metric(self, metric: ctypes.c_void_p) -> None:
@@ -1555,6 +1647,8 @@ class _Run:
                 raise FlareError(f"the trainer {self._trainer.how_it_ended()} before this task")
             self._send(request, task, shareable)
             reply = self._wait(request, abort_signal)
+            if self._may_vanish:
+                self._relay_metrics()  # those that the trainer logged before its result, which go first
         except (FlareError, ValueError) as error:
             raise _Refused(ReturnCode.EXECUTION_EXCEPTION, self._trainer.with_last_words(str(error))) from error
         finally:

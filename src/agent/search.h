@@ -41,10 +41,10 @@ class Search {
   const std::optional<TimePoint> deadline_;
   std::set<std::string> silent_;               // until the others have been tried
   std::map<std::string, TimePoint> refusers_;  // until then
-  std::string job_;      // the one found last
-  std::string taken_;    // seen in the last look
-  std::string failure_;  // of the last that did not answer
-  std::optional<End> refusal_;  // by the last that refused this agent
+  std::string job_;                            // the one found last
+  std::string taken_;                          // seen in the last look
+  std::string failure_;                        // of the last that did not answer
+  std::optional<End> refusal_;                 // by the last that refused this agent
 };
 
 }  // namespace flare

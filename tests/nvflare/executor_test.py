@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """AgentExecutor against real trainers, without NVFlare's servers."""
+import contextlib
 import json
 import os
+import re
 import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -14,7 +17,7 @@ from nvflare.apis.analytix import AnalyticsDataType
 from nvflare.apis.dxo import DataKind, from_shareable
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.app_common.app_constant import AppConstants
-from site_process import JOB, LIBRARY, TRAINER, AgentExecutor, Site, result_of
+from site_process import BUILD, JOB, LIBRARY, TRAINER, AgentExecutor, Site, result_of
 
 
 def group_is_empty(pid):
@@ -23,6 +26,11 @@ def group_is_empty(pid):
     except ProcessLookupError:
         return True
     return False
+
+
+def end_group(pid):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 class Case(unittest.TestCase):
@@ -296,6 +304,41 @@ class Ends(Case):
             self.assert_soon(lambda: group_is_empty(pid))
 
 
+    def test_all_ends_with_the_process_of_nvflare(self):
+        # Which its simulator ends by SIGTERM, and its sites some seconds after an abort.
+        script = (
+            "from site_process import Site\n"
+            "import time\n"
+            "with Site('hang') as site:\n"
+            "    print(site.trainer.pid, site.executor._run._folder, flush=True)\n"
+            "    time.sleep(60)\n"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=os.path.dirname(__file__)
+        )
+        pid, folder = process.stdout.readline().split()
+        self.addCleanup(end_group, int(pid))
+        self.assertFalse(group_is_empty(int(pid)))
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        self.assert_soon(lambda: group_is_empty(int(pid)), 10)  # it and its child ignore SIGTERM
+        self.assert_soon(lambda: not os.path.exists(folder))
+
+    def test_a_child_in_a_session_of_its_own_is_named(self):
+        with self.assertLogs("agent_executor.AgentExecutor", "WARNING") as logs, Site("detach") as site:
+            site.execute(self.MODEL)
+            trainer = site.trainer.pid
+            site.end()
+        self.assertEqual(len(logs.output), 1)
+        found = re.search(rf"process (\d+) that trainer {trainer} started still runs, .*\(kill \1\)", logs.output[0])
+        self.assertTrue(found, logs.output)
+        child = int(found[1])
+        self.addCleanup(os.kill, child, signal.SIGKILL)
+        self.assertEqual(os.getsid(child), child)
+        self.assertTrue(logs.output[0].endswith(f"It is: {TRAINER} detach"), logs.output)
+
+
 class Starts(Case):
     def first_task_of(self, **arguments):
         with Site(**arguments) as site:
@@ -323,6 +366,22 @@ class Starts(Case):
 
     def test_a_command_of_one_text(self):
         self.assertEqual(self.first_task_of(command=f"{TRAINER} 'echo'").get_return_code(), ReturnCode.OK)
+
+    def test_the_doctor_in_the_place_of_the_trainer(self):
+        doctor = [str(BUILD / "bin" / "flare-agent"), "doctor"]
+        reply = self.first_task_of(command=doctor)
+        self.assert_failed(
+            reply,
+            ReturnCode.EXECUTION_EXCEPTION,
+            "ended with exit status 0 without a result",
+            "| flare-agent ",  # its first line
+            "environment variable FLARE_AGENT_PROFILE",
+            f"| connect   zmq+ipc://{tempfile.gettempdir()}/flare-",
+            f"agent 'agent', site 'site-1', job '{JOB}'",
+            "| all is well",
+        )
+        reply = self.first_task_of(command=[*doctor, "--", "./train"])
+        self.assert_failed(reply, ReturnCode.EXECUTION_EXCEPTION, "connected in", "problem: program-missing")
 
     def test_another_url(self):
         reply = self.first_task_of(url="zmq+tcp://127.0.0.1:*")

@@ -14,8 +14,11 @@ VERSION = sys.argv.pop(1)
 
 
 def job(mode, *more):
+    return job_of(f"{BUILD / 'bin' / 'odd_trainer'} {mode}", *more)
+
+
+def job_of(trainer, *more):
     command = [ROOT / "scripts" / "nvflare-job", "hello", "--nvflare", VERSION, "--build", BUILD, "--limit", "120"]
-    trainer = f"{BUILD / 'bin' / 'odd_trainer'} {mode}"
     done = subprocess.run([*command, "--trainer-command", trainer, *more], capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
@@ -28,8 +31,18 @@ class Failures(unittest.TestCase):
         self.assertEqual(status, 0)
         self.assertNotIn("task train: OK", text)
 
-    def test_exits_at_once(self):
-        self.check(job("quit"), "ended with exit status 3", "| no GPU here")
+    def test_is_the_doctor(self):
+        outcome = job_of(f"{BUILD / 'bin' / 'flare-agent'} doctor -- ./train")
+        self.check(
+            outcome,
+            "the trainer ended with exit status 1",
+            "|   url ",
+            "environment variable FLARE_AGENT_PROFILE",
+            "|           connected in ",
+            "site 'site-1', job '",
+            "site 'site-2', job '",
+            "| problem: program-missing: ",
+        )
 
     def test_crashes_in_a_task(self):
         self.check(job("crash"), "was ended by signal 6", "| out of luck in round 0")

@@ -17,6 +17,7 @@
  *   hang     never answers, and ignores SIGTERM; with a child that does so too
  *   stay     echo, but after the end of the job it goes on until SIGTERM, and exits with 5
  *   stranger never opens an agent, and ignores SIGTERM
+ *   detach   echo; with a child in a session of its own that goes on
  */
 #define _POSIX_C_SOURCE 200809L
 #include <flare_agent.h>
@@ -53,7 +54,9 @@ static int stay(const sigset_t *held) {
 }
 
 static void start_child(void) {
-  if (fork() == 0) sleep_for_ever();
+  if (fork() != 0) return;
+  if (is("detach")) (void)setsid();
+  sleep_for_ever();
 }
 
 static int changes(void) { return is("add") || is("upload"); }
@@ -154,7 +157,7 @@ int main(int argc, char **argv) {
     return 3;
   }
   if (is("stranger")) sleep_for_ever();
-  if (is("crash") || is("hang")) start_child();
+  if (is("crash") || is("hang") || is("detach")) start_child();
   flare_status status = flare_agent_open(NULL, &agent, &error);
   while (status == FLARE_OK) {
     flare_task *task = NULL;

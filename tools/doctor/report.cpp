@@ -24,23 +24,24 @@ std::string versions_line(const Versions &versions) {
          versions.library_path + "), libzmq " + versions.zmq + (versions.curve ? " with CURVE" : " without CURVE");
 }
 
-// Those that somebody gave first, then the others.
+// Those that somebody gave: of a trainer's output only so many lines come to the log of its site.
 std::string options_text(const std::vector<Setting> &settings) {
-  size_t names = 0, values = 0;
+  size_t names = 0, values = 0, defaults = 0;
   for (const Setting &setting : settings) {
+    if (setting.source == "default") {
+      ++defaults;
+      continue;
+    }
     names = std::max(names, setting.name.size());
-    if (setting.source != "default") values = std::max(values, setting.value.size());
+    values = std::max(values, setting.value.size());
   }
   std::string text;
-  for (const bool given : {true, false}) {
-    for (const Setting &setting : settings) {
-      if ((setting.source != "default") != given) continue;
-      const size_t gap = values > setting.value.size() ? values - setting.value.size() : 0;
-      text += "  " + setting.name + std::string(names - setting.name.size() + 2, ' ') + setting.value +
-              std::string(gap + 2, ' ') + setting.source + "\n";
-    }
+  for (const Setting &setting : settings) {
+    if (setting.source == "default") continue;
+    text += "  " + setting.name + std::string(names - setting.name.size() + 2, ' ') + setting.value +
+            std::string(values - setting.value.size() + 2, ' ') + setting.source + "\n";
   }
-  return text;
+  return text + "  (" + std::to_string(defaults) + " others have their defaults, which --json shows)\n";
 }
 
 std::string session_text(const Facts &facts) {

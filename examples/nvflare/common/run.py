@@ -77,13 +77,14 @@ def main():
     parser.add_argument("--command")
     parser.add_argument("--python", action="store_true")
     parser.add_argument("--poc", action="store_true")
+    parser.add_argument("--threads", type=int, default=2, help="of the simulator; with 1 the sites take turns")
     parser.add_argument("--argument", action="append", default=[], metavar="NAME=VALUE", help="of AgentExecutor")
     options = parser.parse_args()
     module = importlib.import_module(f"{options.job}.job")
     job = make_job(module, options.workspace.parent, client_of(options, module))
     if options.poc:
         return 0 if run_in_federation(job, options.workspace) == COMPLETED else 1
-    job.simulator_run(str(options.workspace), n_clients=2, threads=2)
+    job.simulator_run(str(options.workspace), n_clients=2, threads=options.threads)
     return 0
 
 

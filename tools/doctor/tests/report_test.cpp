@@ -22,10 +22,10 @@ Facts facts() {
   return facts;
 }
 
-TEST(DoctorText, ShowsWhatWasGivenBeforeTheDefaults) {
+TEST(DoctorText, ShowsWhatWasGivenAndCountsTheDefaults) {
   EXPECT_THAT(text(facts(), {}), HasSubstr("options\n"
-                                           "  url   zmq+ipc:///x  environment variable FLARE_AGENT_URL\n"
-                                           "  site  s             default\n"));
+                                           "  url  zmq+ipc:///x  environment variable FLARE_AGENT_URL\n"
+                                           "  (1 others have their defaults, which --json shows)\n"));
 }
 
 TEST(DoctorText, ShowsTheSession) {
