@@ -119,6 +119,7 @@ class Quick(unittest.TestCase):
         cls.c, cls.cpp = (hello(cls.federation, cls.folder, language) for language in ("c", "cpp"))
         cls.hang = odd(cls.federation, cls.folder, "hello", "hang")
         cls.upload = odd(cls.federation, cls.folder, "big", "upload")
+        cls.endless = odd(cls.federation, cls.folder, "hello", "hang", stop_grace_period=60.0)
 
     def wait_for_task(self, job):
         """Until every site has one."""
@@ -174,8 +175,12 @@ class Quick(unittest.TestCase):
         for process in processes:
             self.assertFalse(pathlib.Path(f"/proc/{process}").exists())
 
-    def test_9_nothing_is_left(self):
+    def test_9_nothing_is_left_of_a_federation_that_is_closed_while_a_job_runs(self):
+        self.wait_for_task(self.endless)
+        self.assertEqual(self.federation.status(self.endless.id), "RUNNING")
+        begin = time.monotonic()
         self.federation.close()
+        self.assertLess(time.monotonic() - begin, 60)
         self.assertEqual(self.driver.left_behind(self.mark, 10), {})
         self.assertEqual(list(self.temporary.iterdir()), [])
 

@@ -24,6 +24,7 @@ from nvflare.fuel.flare_api.flare_api import new_secure_session
 SITES = ("site-1", "site-2")
 ADMIN = "admin@example.com"
 START_LIMIT, STOP_LIMIT = 90, 30
+ANSWER_LIMIT = 30  # seconds for an answer of the server; NVFlare gives it 5, which a busy machine exceeds
 LOOK = 0.2  # seconds between two looks at the state of things
 
 PROJECT = f"""\
@@ -55,6 +56,7 @@ class Federation:
         self.port = free_port()
         self._session = None
         self._processes = {}
+        self._jobs = []
 
     def __enter__(self):
         try:
@@ -119,6 +121,7 @@ class Federation:
             if self._session is None and self._listens():
                 with contextlib.suppress(NoConnection):
                     self._session = new_secure_session(ADMIN, str(self.kits / ADMIN))
+                    self._session.set_timeout(ANSWER_LIMIT)
             if self._session and len(self._session.get_system_info().client_info) == len(SITES):
                 return
             if time.monotonic() > end:
@@ -135,6 +138,7 @@ class Federation:
         """Asks all to end, and ends whoever does not."""
         if self._session:
             with contextlib.suppress(Exception):
+                self._abort_all()  # NVFlare refuses to shut down while a job runs
                 self._session.api.do_command("shutdown all")  # Session.shutdown() asks for a confirmation
             self._session.close()
             self._session = None
@@ -147,17 +151,33 @@ class Federation:
                 process.wait()
         self._processes = {}
 
+    def _abort_all(self):
+        running = [job for job in self._jobs if not self.status(job).startswith("FINISHED")]
+        for job in running:
+            self.abort(job)
+        for job in running:
+            self.wait(job, STOP_LIMIT)
+
+    def _ask(self, question, *arguments):
+        """Asks the server, and again when it was too busy to answer in time."""
+        end = time.monotonic() + ANSWER_LIMIT
+        while True:
+            try:
+                return question(*arguments)
+            except NoConnection:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(LOOK)
+
     # -- jobs
 
     def submit(self, job):
         """Returns the id of the job in this folder."""
-        return self._session.submit_job(str(job))
+        self._jobs.append(self._session.submit_job(str(job)))
+        return self._jobs[-1]
 
     def status(self, job):
-        try:
-            return self._session.get_job_meta(job)["status"]
-        except NoConnection:  # the server is too busy to answer in time
-            return "UNKNOWN"
+        return self._ask(self._session.get_job_meta, job)["status"]
 
     def wait(self, job, seconds=float("inf")):
         """The status of the finished job."""
@@ -169,11 +189,12 @@ class Federation:
         return status
 
     def abort(self, job):
-        self._session.abort_job(job)
+        self._ask(self._session.abort_job, job)
 
     def results(self, job):
         """The folder with what the server keeps of a finished job: models, metrics, logs."""
-        return pathlib.Path(self._session.download_job_result(job, str(self.folder / "results"))) / "workspace"
+        folder = str(self.folder / "results")
+        return pathlib.Path(self._ask(self._session.download_job_result, job, folder)) / "workspace"
 
     def site(self, name, job):
         """A site's folder of the job, with its log and that of its trainer."""
@@ -181,5 +202,5 @@ class Federation:
 
     def errors(self, site, job):
         """What an administrator sees of a site's errors: sites stream them to the server while a job runs."""
-        folder = pathlib.Path(self._session.download_job_components(job))
+        folder = pathlib.Path(self._ask(self._session.download_job_components, job))
         return "".join(path.read_text() for path in folder.rglob(f"ERRORLOG_{site}*") if path.is_file())
