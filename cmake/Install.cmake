@@ -8,6 +8,11 @@ install(FILES include/flare_agent.h include/flare_agent.hpp include/flare_exchan
 # NVFlare's side of a site; jobs carry a copy of it.
 install(FILES integrations/nvflare/agent_executor.py DESTINATION ${CMAKE_INSTALL_DATADIR}/flare_agent/nvflare)
 
+# An example to begin one's own trainer with (docs/nvflare.md).
+set(hello examples/nvflare/hello)
+install(FILES ${hello}/trainer.c ${hello}/trainer.cpp ${hello}/logreg.c ${hello}/logreg.h ${hello}/file_trainer.py
+  ${hello}/breast_cancer.csv DESTINATION ${CMAKE_INSTALL_DATADIR}/flare_agent/examples/hello)
+
 # Two sets of targets, as the static library needs libzmq's development files and the shared one does not.
 install(TARGETS flare_agent EXPORT flare_agent)
 install(TARGETS flare_agent_static EXPORT flare_agent_static)
