@@ -173,7 +173,7 @@ class Federation:
 
     def submit(self, job):
         """Returns the id of the job in this folder."""
-        self._jobs.append(self._session.submit_job(str(job)))
+        self._jobs.append(self._session.submit_job(str(pathlib.Path(job).absolute())))
         return self._jobs[-1]
 
     def status(self, job):
