@@ -39,8 +39,7 @@ class Failures(unittest.TestCase):
             "|   url ",
             "environment variable FLARE_AGENT_PROFILE",
             "|           connected in ",
-            "site 'site-1', job '",
-            "site 'site-2', job '",
+            "agent 'agent', site 'site-",
             "| problem: program-missing: ",
         )
 
