@@ -881,16 +881,17 @@ class Account(NamedTuple):
 # guard reads the trainer's process group, an empty line when there is none, and acts when the pipe is closed.
 _GUARD = """
 trap '' HUP INT TERM
-group=
-while read -r line; do group=$line; done
-if [ -n "$group" ]; then
-  kill -s TERM -- "-$group"
+end_group() {
+  kill -s TERM -- "-$1"
   for second in 1 2 3; do
-    kill -s 0 -- "-$group" || break
+    kill -s 0 -- "-$1" || return
     sleep 1
   done
-  kill -s KILL -- "-$group"
-fi
+  kill -s KILL -- "-$1"
+}
+group=
+while read -r line; do group=$line; done
+[ -z "$group" ] || end_group "$group"
 rm -rf -- "$1"
 """
 

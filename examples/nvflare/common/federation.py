@@ -139,6 +139,7 @@ class Federation:
         if self._session:
             with contextlib.suppress(Exception):
                 self._abort_all()  # NVFlare refuses to shut down while a job runs
+            with contextlib.suppress(Exception):
                 self._session.api.do_command("shutdown all")  # Session.shutdown() asks for a confirmation
             self._session.close()
             self._session = None
