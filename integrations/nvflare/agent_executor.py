@@ -1536,6 +1536,7 @@ class _Run:
         for fd in (metrics, self._trainer.fd, self._stop_pipe[0]):
             poller.register(fd, select.POLLIN)
         pause = 1000 * _SIGN_OF_LIFE_S if self._delivery else None
+        watched = True  # the trainer's end has not been seen
         while True:
             ready = {fd for fd, _ in poller.poll(pause)}
             if self._delivery:
@@ -1549,9 +1550,12 @@ class _Run:
             if self._trainer.fd in ready:
                 poller.unregister(self._trainer.fd)
                 self._say_that_it_ended()
-                if self._restart():
+                watched = self._restart()
+                if watched:
                     poller.register(self._trainer.fd, select.POLLIN)
             if self._stop_pipe[0] in ready:
+                if watched and self._trainer.has_ended():  # while the descriptors were looked at
+                    self._say_that_it_ended()
                 self._relay_metrics(4.0)
                 return
 
