@@ -12,7 +12,8 @@ struct CellLimits {
   size_t max_frame_bytes = 64u << 20;  // blobs travel in chunks of 1 MiB; longer frames are skipped
   size_t max_header_values = 4096;     // in all the maps and lists of one message's headers
   size_t max_header_depth = 16;
-  size_t max_name = 1024;  // bytes of a cell's name
+  size_t max_header_bytes = 60u << 10;  // of ours, before names and times are added: a frame has place for 64 KiB
+  size_t max_name = 1024;               // bytes of a cell's name
   uint64_t max_blob_bytes = uint64_t{1} << 40;
   uint64_t max_incoming_bytes = uint64_t{1} << 41;  // of all blobs that are coming in
   size_t max_incoming_streams = 256;

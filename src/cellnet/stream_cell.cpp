@@ -6,6 +6,7 @@
 #include "base/failure.h"
 #include "base/text.h"
 #include "base/uuid.h"
+#include "cellnet/header_map.h"
 
 namespace flare {
 namespace {
@@ -96,9 +97,12 @@ int64_t StreamCell::notify(Blob blob, TimePoint now) {
 
 int64_t StreamCell::start(Blob blob, Map headers, std::string request_id, TimePoint now) {
   const int64_t id = next_stream_id_++;
+  const bool too_long = encode_map(headers).size() > limits_.max_header_bytes;
   Outgoing outgoing{StreamOut(id, std::move(blob), std::move(headers), limits_, now), std::move(request_id)};
   if (peer_.empty()) {
     ended(outgoing, "not connected");
+  } else if (too_long) {
+    ended(outgoing, "its headers are more than a frame can have");
   } else if (small_.size() + large_.size() >= limits_.max_unsent) {
     ended(outgoing, "too much waits to be sent");
   } else {
