@@ -16,12 +16,12 @@
 namespace flare {
 namespace {
 
-// What OpenSSL says, and nothing of it left for others in this thread.
+// What OpenSSL says last, which is what came of the rest, and nothing of it left for others in this thread.
 std::string tls_error() {
   std::string text;
   while (const unsigned long code = ERR_get_error()) {
     const char *reason = ERR_reason_error_string(code);
-    if (text.empty() && reason) text = reason;
+    if (reason) text = reason;
   }
   return text.empty() ? "TLS failed" : text;
 }
