@@ -21,11 +21,3 @@ target_include_directories(flare_dependencies SYSTEM INTERFACE
   $<TARGET_PROPERTY:fmt::fmt-header-only,INTERFACE_INCLUDE_DIRECTORIES>)
 # spdlog's own target would link libfmt. A logger compiled into us cannot clash with the one of the host program.
 target_compile_definitions(flare_dependencies INTERFACE SPDLOG_FMT_EXTERNAL FMT_HEADER_ONLY=1)
-
-if(FLARE_BUILD_TESTS)  # NVFlare's own wire: TLS, and msgpack, which is headers only
-  find_package(OpenSSL REQUIRED)
-  find_path(FLARE_MSGPACK_INCLUDE msgpack.hpp REQUIRED)
-  add_library(flare_cellnet_dependencies INTERFACE)
-  target_link_libraries(flare_cellnet_dependencies INTERFACE flare_dependencies OpenSSL::SSL OpenSSL::Crypto)
-  target_include_directories(flare_cellnet_dependencies SYSTEM INTERFACE ${FLARE_MSGPACK_INCLUDE})
-endif()

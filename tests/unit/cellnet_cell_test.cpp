@@ -12,11 +12,11 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr TimePoint kStart{};
-
 // A cell of ours and what its peer says; events and messages as text.
-struct Cell {
-  explicit Cell(const CellLimits &limits = small()) : machine(options(), limits) { machine.on_connected(kServer); }
+struct TestedCell {
+  explicit TestedCell(const CellLimits &limits = small()) : machine(options(), limits) {
+    machine.on_connected(kServer);
+  }
 
   static CellLimits small() {
     CellLimits limits;
@@ -121,7 +121,7 @@ struct Cell {
 };
 
 TEST(CellnetCell, SaysWhoItIsInEveryMessage) {
-  Cell cell;
+  TestedCell cell;
   cell.request();
   cell.machine.leave(kStart);
   CellMessage unknown = from_peer(Map(), {}, "credential_manager", "key_exchange");
@@ -139,7 +139,7 @@ TEST(CellnetCell, SaysWhoItIsInEveryMessage) {
 }
 
 TEST(CellnetCell, ARequestEndsWithItsAnswer) {
-  Cell cell;
+  TestedCell cell;
   const std::string id = cell.request();
   EXPECT_THAT(cell.sent(), ElementsAre("sm__DATA 0/2"));
   cell.answer(id, "yes");
@@ -150,7 +150,7 @@ TEST(CellnetCell, ARequestEndsWithItsAnswer) {
 }
 
 TEST(CellnetCell, AnAnswerIsFromWhomWasAsked) {
-  Cell cell;
+  TestedCell cell;
   const std::string id = cell.request();
   CellMessage forged = chunk_message({1, 0, 0, 3, true, std::string(kReturnOnly), "x", id}, "no!");
   forged.headers.set(cell_key::kOrigin, "site-2_tok1_passive");
@@ -161,7 +161,7 @@ TEST(CellnetCell, AnAnswerIsFromWhomWasAsked) {
 }
 
 TEST(CellnetCell, ASecondAnswerDoesNotMixWithTheFirst) {
-  Cell cell;
+  TestedCell cell;
   const std::string id = cell.request();
   cell.answer(id, "0123456789", kStart, false, 0, 13);
   cell.chunk({901, 0, 0, 3, true, std::string(kReturnOnly), "x", id}, "bad");
@@ -171,7 +171,7 @@ TEST(CellnetCell, ASecondAnswerDoesNotMixWithTheFirst) {
 }
 
 TEST(CellnetCell, TheTimeOfARequestBeginsAnewWithProgress) {
-  Cell cell;
+  TestedCell cell;
   const std::string id = cell.request(std::string(100, 'x'));
   EXPECT_THAT(cell.sent(kStart + 9s), testing::SizeIs(4));
   cell.machine.on_time(kStart + 18s);
@@ -191,7 +191,7 @@ TEST(CellnetCell, TheTimeOfARequestBeginsAnewWithProgress) {
 }
 
 TEST(CellnetCell, ARequestInFlightFailsAtOnceWhenItsStreamDoes) {
-  Cell cell;
+  TestedCell cell;
   cell.request();
   EXPECT_THAT(cell.sent(), ElementsAre("sm__DATA 0/2"));  // the stream is over, the answer is waited for
   cell.error_ack(0, "somebody else's", "site-2");
@@ -203,7 +203,7 @@ TEST(CellnetCell, ARequestInFlightFailsAtOnceWhenItsStreamDoes) {
 }
 
 TEST(CellnetCell, ARequestBeingSentFailsAtOnceWhenItsStreamDoes) {
-  Cell cell;
+  TestedCell cell;
   cell.request(std::string(100, 'x'));
   EXPECT_THAT(cell.sent(), testing::SizeIs(4));
   cell.error_ack(0, "Too many out-of-sequence chunks");
@@ -213,7 +213,7 @@ TEST(CellnetCell, ARequestBeingSentFailsAtOnceWhenItsStreamDoes) {
 
 TEST(CellnetCell, ARequestFailsAtOnceWhenItsAnswerDoes) {
   for (const int begun : {0, 1}) {
-    Cell cell;
+    TestedCell cell;
     const std::string id = cell.request();
     if (begun) cell.answer(id, "0123456789", kStart, false, 0, 13);
     Map headers;
@@ -230,7 +230,7 @@ TEST(CellnetCell, ARequestFailsAtOnceWhenItsAnswerDoes) {
 }
 
 TEST(CellnetCell, ARequestEndsOnceWhenTheAnswerCannotBeRight) {
-  Cell cell;
+  TestedCell cell;
   const std::string id = cell.request();
   cell.messages();
   cell.answer(id, "0123456789", kStart, true, 0, 13);  // announced with 13
@@ -239,12 +239,12 @@ TEST(CellnetCell, ARequestEndsOnceWhenTheAnswerCannotBeRight) {
 }
 
 TEST(CellnetCell, EverythingUnderWayFailsWithTheConnection) {
-  Cell cell;
+  TestedCell cell;
   cell.request();
   cell.request(std::string(100, 'x'));
   const std::string id = cell.request();
   cell.messages();
-  cell.machine.notify(Cell::blob(), kStart);
+  cell.machine.notify(TestedCell::blob(), kStart);
   cell.answer(id, "0123456789", kStart, false, 0, 13);
   cell.chunk({5, 0, 0, 100, false}, "0123456789");
   cell.machine.on_disconnected("gone");
@@ -257,29 +257,29 @@ TEST(CellnetCell, EverythingUnderWayFailsWithTheConnection) {
 }
 
 TEST(CellnetCell, NothingIsLinedUpWithoutAConnection) {
-  Cell cell;
+  TestedCell cell;
   cell.machine.on_disconnected("gone");
   cell.request();
-  cell.machine.notify(Cell::blob(), kStart);
+  cell.machine.notify(TestedCell::blob(), kStart);
   cell.machine.leave(kStart);
   EXPECT_THAT(cell.events(), ElementsAre("answered comm_error not connected", "sent 1not connected", "may leave"));
   EXPECT_FALSE(cell.machine.deadline());
 }
 
 TEST(CellnetCell, SmallThingsGoFirstAndLargeOnesInTurns) {
-  Cell cell;
+  TestedCell cell;
   cell.request(std::string(40, 'a'));
   cell.request(std::string(40, 'b'));
   EXPECT_TRUE(cell.machine.take_message(kStart, 0));
-  cell.machine.notify(Cell::blob(), kStart);
+  cell.machine.notify(TestedCell::blob(), kStart);
   EXPECT_THAT(cell.sent(), ElementsAre("sm__DATA 2/2", "sm__DATA 1/1", "sm__DATA 0/1", "sm__DATA 1/1", "sm__DATA 0/1",
                                        "sm__DATA 1/1", "sm__DATA 0/2", "sm__DATA 1/2"));
   EXPECT_THAT(cell.events(), ElementsAre("sent 2"));
 }
 
 TEST(CellnetCell, AStreamWithoutAcknowledgementsIsGivenUp) {
-  Cell cell;
-  const std::string id = cell.machine.request(Cell::blob(std::string(100, 'x')), 1000s, kStart);
+  TestedCell cell;
+  const std::string id = cell.machine.request(TestedCell::blob(std::string(100, 'x')), 1000s, kStart);
   cell.messages();
   EXPECT_EQ(cell.machine.deadline(), kStart + 60s);
   cell.machine.on_time(kStart + 60s);
@@ -288,7 +288,7 @@ TEST(CellnetCell, AStreamWithoutAcknowledgementsIsGivenUp) {
 }
 
 TEST(CellnetCell, ACancelledRequestLeavesNothing) {
-  Cell cell;
+  TestedCell cell;
   const std::string id = cell.request(std::string(100, 'x'));
   cell.messages();
   cell.machine.cancel(id, "not wanted any more");
@@ -299,7 +299,7 @@ TEST(CellnetCell, ACancelledRequestLeavesNothing) {
 }
 
 TEST(CellnetCell, ABlobIsGivenOutOnce) {
-  Cell cell;
+  TestedCell cell;
   cell.chunk({5, 1, 10, 13, true}, "abc");
   cell.chunk({5, 0, 0, 13, false}, "0123456789");
   EXPECT_THAT(cell.events(), ElementsAre("received train 0123456789abc"));
@@ -315,7 +315,7 @@ TEST(CellnetCell, ABlobIsGivenOutOnce) {
 }
 
 TEST(CellnetCell, AnAnswerCarriesWhatTheQuestionHad) {
-  Cell cell;
+  TestedCell cell;
   ChunkSample sample;
   sample.request_id = "request";
   cell.chunk(sample, "");
@@ -335,7 +335,7 @@ TEST(CellnetCell, AnAnswerCarriesWhatTheQuestionHad) {
 }
 
 TEST(CellnetCell, RefusesBlobsThatNobodyTakes) {
-  Cell cell;
+  TestedCell cell;
   cell.chunk({5, 0, 0, 13, false, "other", "topic"}, "0123456789");
   cell.chunk({5, 1, 10, 13, true, "other", "topic"}, "abc");
   EXPECT_THAT(cell.sent(), ElementsAre("sm__ACK -95/6 No callback is registered for other/topic"));
@@ -347,7 +347,7 @@ TEST(CellnetCell, RefusesBlobsThatNobodyTakes) {
 }
 
 TEST(CellnetCell, ABrokenBlobFailsAloneAndItsSenderLearnsIt) {
-  Cell cell;
+  TestedCell cell;
   cell.chunk({5, 0, 0, 13, true}, "0123456789");
   cell.chunk({6, 0, 0, 3, true}, "abc");
   EXPECT_THAT(cell.events(), ElementsAre(HasSubstr("complaint a blob from " + kThem + " failed: the blob has 10 bytes"),
@@ -358,7 +358,7 @@ TEST(CellnetCell, ABrokenBlobFailsAloneAndItsSenderLearnsIt) {
 }
 
 TEST(CellnetCell, ABlobThatStopsComingIsGivenUp) {
-  Cell cell;
+  TestedCell cell;
   cell.chunk({5, 0, 0, 13, false}, "0123456789");
   EXPECT_EQ(cell.machine.deadline(), kStart + 300s);
   cell.machine.on_time(kStart + 300s);
@@ -367,13 +367,13 @@ TEST(CellnetCell, ABlobThatStopsComingIsGivenUp) {
 }
 
 TEST(CellnetCell, KeepsNoMoreThanItsLimits) {
-  CellLimits limits = Cell::small();
+  CellLimits limits = TestedCell::small();
   limits.max_incoming_streams = 2;
   limits.max_incoming_bytes = 150;
   limits.max_requests = 1;
   limits.max_unsent = 2;
   limits.max_finished = 1;
-  Cell cell(limits);
+  TestedCell cell(limits);
   cell.chunk({1, 0, 0, 100, false}, "0123456789");
   cell.chunk({2, 0, 0, 51, false}, "0123456789");
   EXPECT_THAT(cell.sent(), ElementsAre("sm__ACK -98/6 too many bytes at once"));
@@ -387,21 +387,21 @@ TEST(CellnetCell, KeepsNoMoreThanItsLimits) {
   cell.request();
   cell.request();
   EXPECT_THAT(cell.events(), ElementsAre("answered comm_error too many requests at once"));
-  cell.machine.notify(Cell::blob(), kStart);
-  cell.machine.notify(Cell::blob(), kStart);
+  cell.machine.notify(TestedCell::blob(), kStart);
+  cell.machine.notify(TestedCell::blob(), kStart);
   EXPECT_THAT(cell.events(), ElementsAre("sent 2too much waits to be sent"));
 }
 
 TEST(CellnetCell, AMachineWithoutTheMemoryRefusesTheBlobAndGoesOn) {
   CellLimits limits;
   limits.max_blob_bytes = limits.max_incoming_bytes = std::numeric_limits<int64_t>::max();
-  Cell cell(limits);
+  TestedCell cell(limits);
   cell.chunk({5, 0, 0, std::numeric_limits<int64_t>::max(), false}, "0123456789");
   EXPECT_THAT(cell.sent(), ElementsAre(HasSubstr("no memory for a blob of 9223372036854775807 bytes")));
 }
 
 TEST(CellnetCell, DropsWhatIsNotForItOrHasNoSender) {
-  Cell cell;
+  TestedCell cell;
   CellMessage message = chunk_message({5, 0, 0, 3, true}, "abc");
   message.headers.set(cell_key::kDestination, "site-2");
   cell.machine.on_message(message, kStart);
@@ -421,7 +421,7 @@ TEST(CellnetCell, DropsWhatIsNotForItOrHasNoSender) {
 }
 
 TEST(CellnetCell, AnswersByeAndWhatItDoesNotKnow) {
-  Cell cell;
+  TestedCell cell;
   for (const char *topic : {"bye", "peers"}) {
     CellMessage message = from_peer(Map(), {}, std::string(kCellChannel), topic);
     message.headers.set(cell_key::kReplyExpected, true);
@@ -442,7 +442,7 @@ TEST(CellnetCell, AnswersByeAndWhatItDoesNotKnow) {
 
 TEST(CellnetCell, LeavesWhenThePeerKnowsOrDoesNotAnswer) {
   for (const bool in_list : {false, true}) {
-    Cell cell;
+    TestedCell cell;
     cell.machine.leave(kStart);
     const auto messages = cell.messages();
     ASSERT_EQ(messages.size(), 1u);
@@ -457,7 +457,7 @@ TEST(CellnetCell, LeavesWhenThePeerKnowsOrDoesNotAnswer) {
     cell.machine.on_message(reply, kStart);
     EXPECT_THAT(cell.events(), ElementsAre("may leave"));
   }
-  Cell silent;
+  TestedCell silent;
   silent.machine.leave(kStart);
   EXPECT_EQ(silent.machine.deadline(), kStart + 500ms);
   silent.machine.on_time(kStart + 500ms);
@@ -465,7 +465,7 @@ TEST(CellnetCell, LeavesWhenThePeerKnowsOrDoesNotAnswer) {
 }
 
 TEST(CellnetCell, TellsOnceWhoWasHeard) {
-  Cell cell;
+  TestedCell cell;
   for (int i = 0; i < 3; ++i) cell.ack(0, 0);
   cell.ack(0, 0, kServer);
   std::vector<std::string> heard;

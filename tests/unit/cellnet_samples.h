@@ -1,12 +1,8 @@
 // What the tests of the cells share: recorded sessions, messages of a peer, frames as bytes.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,6 +15,8 @@
 
 namespace flare {
 
+inline constexpr TimePoint kStart{};
+
 inline const std::string kUs = "site-1_tok1_active";
 inline const std::string kThem = "site-1_tok1_passive";
 inline const std::string kServer = "server";  // the cell that we are connected with
@@ -30,12 +28,6 @@ inline SfmSession::Options session_options(const std::string &expected_peer = ""
   options.fqcn = kUs;
   options.expected_peer = expected_peer;
   return options;
-}
-
-inline std::string read_data(const std::string &name) {
-  std::ifstream file(FLARE_TEST_DATA_DIR "/cellnet/" + name, std::ios::binary);
-  EXPECT_TRUE(file) << name;
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 inline Bytes view(std::string_view text) {

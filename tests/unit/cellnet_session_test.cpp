@@ -11,8 +11,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-constexpr TimePoint kStart{};
-
 KeptFrame control_frame(uint8_t type, std::string payload = "\xc0") {
   KeptFrame frame;
   frame.prefix.type = type;
@@ -33,8 +31,9 @@ KeptFrame data_frame(const Map &headers) {
   return frame;
 }
 
-struct Session {
-  explicit Session(const std::string &expected_peer = "") : machine(session_options(expected_peer), CellLimits()) {
+struct TestedSession {
+  explicit TestedSession(const std::string &expected_peer = "")
+      : machine(session_options(expected_peer), CellLimits()) {
     machine.on_connected(kStart);
     hello = take();
   }
@@ -67,7 +66,7 @@ struct Session {
 };
 
 TEST(CellnetSession, GreetsAndIsReadyWhenTheOtherAnswers) {
-  Session session;
+  TestedSession session;
   ASSERT_EQ(session.hello.size(), 1u);
   EXPECT_EQ(session.hello[0].prefix.type, frame_type::kHello);
   const Map greeting = decode_map(session.hello[0].payload, CellLimits());
@@ -81,7 +80,7 @@ TEST(CellnetSession, GreetsAndIsReadyWhenTheOtherAnswers) {
 }
 
 TEST(CellnetSession, GreetsAgainOnAnotherConnection) {
-  Session session;
+  TestedSession session;
   session.receive(ready_frame(kServer));
   session.machine.encode({Map(), {}});
   session.machine.on_disconnected();
@@ -94,27 +93,28 @@ TEST(CellnetSession, GreetsAgainOnAnotherConnection) {
 }
 
 TEST(CellnetSession, RefusesAnotherCellThanTheOneItShouldReach) {
-  EXPECT_EQ(Session(kServer).failure(ready_frame(kServer)).first, FLARE_OK);
-  const auto [status, text] = Session(kServer).failure(ready_frame("site-2"));
+  EXPECT_EQ(TestedSession(kServer).failure(ready_frame(kServer)).first, FLARE_OK);
+  const auto [status, text] = TestedSession(kServer).failure(ready_frame("site-2"));
   EXPECT_EQ(status, FLARE_REFUSED);
   EXPECT_THAT(text, HasSubstr("'site-2' and should be 'server'"));
-  EXPECT_EQ(Session().failure(ready_frame(kUs)).first, FLARE_REFUSED);
+  EXPECT_EQ(TestedSession().failure(ready_frame(kUs)).first, FLARE_REFUSED);
 }
 
 TEST(CellnetSession, RefusesGreetingsThatAreNone) {
-  EXPECT_EQ(Session().failure(ready_frame("")).first, FLARE_PROTOCOL);
-  EXPECT_EQ(Session().failure(ready_frame(std::string(CellLimits().max_name + 1, 'n'))).first, FLARE_PROTOCOL);
-  EXPECT_EQ(Session().failure(ready_frame(std::string(CellLimits().max_name, 'n'))).first, FLARE_OK);
-  EXPECT_EQ(Session().failure(control_frame(frame_type::kReady)).first, FLARE_PROTOCOL);
-  EXPECT_EQ(Session().failure(control_frame(frame_type::kReady, "garbage")).first, FLARE_PROTOCOL);
-  EXPECT_EQ(Session().failure(control_frame(frame_type::kHello, ready_frame(kServer).payload)).first, FLARE_PROTOCOL);
-  EXPECT_EQ(Session().failure(data_frame(Map())).first, FLARE_PROTOCOL);
+  EXPECT_EQ(TestedSession().failure(ready_frame("")).first, FLARE_PROTOCOL);
+  EXPECT_EQ(TestedSession().failure(ready_frame(std::string(CellLimits().max_name + 1, 'n'))).first, FLARE_PROTOCOL);
+  EXPECT_EQ(TestedSession().failure(ready_frame(std::string(CellLimits().max_name, 'n'))).first, FLARE_OK);
+  EXPECT_EQ(TestedSession().failure(control_frame(frame_type::kReady)).first, FLARE_PROTOCOL);
+  EXPECT_EQ(TestedSession().failure(control_frame(frame_type::kReady, "garbage")).first, FLARE_PROTOCOL);
+  EXPECT_EQ(TestedSession().failure(control_frame(frame_type::kHello, ready_frame(kServer).payload)).first,
+            FLARE_PROTOCOL);
+  EXPECT_EQ(TestedSession().failure(data_frame(Map())).first, FLARE_PROTOCOL);
   const auto other_program = parse_all("HTTP/1.1 400 Bad Request\r\n");
-  EXPECT_THAT(Session().failure(other_program.at(0)).second, HasSubstr("does not answer as a cell"));
+  EXPECT_THAT(TestedSession().failure(other_program.at(0)).second, HasSubstr("does not answer as a cell"));
 }
 
 TEST(CellnetSession, GoesOnAfterFramesThatAreOfNoUse) {
-  Session session;
+  TestedSession session;
   session.receive(ready_frame(kServer));
   EXPECT_THAT(session.complaint(control_frame(99)), HasSubstr("type 99"));
   EXPECT_THAT(session.complaint(control_frame(frame_type::kReady)), HasSubstr("second READY"));
@@ -134,7 +134,7 @@ TEST(CellnetSession, GoesOnAfterFramesThatAreOfNoUse) {
 }
 
 TEST(CellnetSession, AnswersPingsButNoFloodOfThem) {
-  Session session;
+  TestedSession session;
   session.receive(ready_frame(kServer));
   session.receive(control_frame(frame_type::kPing));
   const auto pongs = session.take();
@@ -146,7 +146,7 @@ TEST(CellnetSession, AnswersPingsButNoFloodOfThem) {
 }
 
 TEST(CellnetSession, PingsASilentConnectionAndGivesADeadOneUp) {
-  Session session;
+  TestedSession session;
   session.receive(ready_frame(kServer));
   EXPECT_EQ(session.machine.deadline(), kStart + 60s);
   EXPECT_FALSE(session.machine.on_time(kStart + 59s));
@@ -165,14 +165,14 @@ TEST(CellnetSession, PingsASilentConnectionAndGivesADeadOneUp) {
 }
 
 TEST(CellnetSession, DoesNotWaitForeverForReady) {
-  Session session;
+  TestedSession session;
   EXPECT_EQ(session.machine.deadline(), kStart + 10s);
   EXPECT_FALSE(session.machine.on_time(kStart + 9s));
   EXPECT_THAT(session.machine.on_time(kStart + 10s).value(), HasSubstr("nobody answered"));
 }
 
 TEST(CellnetSession, RefusesToSendHeadersThatNoFrameCanHave) {
-  Session session;
+  TestedSession session;
   Map headers;
   headers.set("k", std::string(70000, 'x'));
   EXPECT_THROW(session.machine.encode({headers, {}}), Failure);

@@ -13,8 +13,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-constexpr TimePoint kStart{};
-
 std::string content_of(size_t size) {
   std::string content(size, 0);
   for (size_t i = 0; i < size; ++i) content[i] = static_cast<char>(i * 2654435761u >> 13);
@@ -46,8 +44,8 @@ std::vector<OutgoingMessage> chunks_of(const std::string &content, CellLimits li
   return chunks;
 }
 
-struct In {
-  explicit In(const Map &headers, const CellLimits &limits = small_chunks())
+struct Arriving {
+  explicit Arriving(const Map &headers, const CellLimits &limits = small_chunks())
       : stream(headers, limits, kStart, nullptr) {}
   bool take(const OutgoingMessage &chunk, TimePoint now = kStart) {
     return stream.on_chunk(chunk.headers, chunk.payload, now);
@@ -121,7 +119,7 @@ TEST(CellnetStreamIn, TakesChunksInAnyOrderAndMoreThanOnce) {
     std::vector<size_t> order(2 * chunks.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = i / 2;
     std::shuffle(order.begin(), order.end(), random);
-    In in(chunks[order[0]].headers);
+    Arriving in(chunks[order[0]].headers);
     size_t news = 0;
     for (const size_t i : order) {
       EXPECT_EQ(in.stream.whole(), news == chunks.size());
@@ -138,7 +136,7 @@ TEST(CellnetStreamIn, TakesBlobsWhoseSizeIsNotKnown) {
   auto chunks = chunks_of(content, small_chunks());
   for (auto &chunk : chunks) chunk.headers.set(stream_key::kSize, 0);
   std::swap(chunks[3], chunks[40]);
-  In in(chunks[0].headers);
+  Arriving in(chunks[0].headers);
   for (const auto &chunk : chunks) in.take(chunk);
   EXPECT_TRUE(in.stream.whole());
   EXPECT_EQ(in.stream.content().text(), content);
@@ -147,7 +145,7 @@ TEST(CellnetStreamIn, TakesBlobsWhoseSizeIsNotKnown) {
 TEST(CellnetStreamIn, IsOneBlockWithoutCopies) {
   const std::string content = content_of(100);
   const auto chunks = chunks_of(content, small_chunks());
-  In in(chunks[0].headers);
+  Arriving in(chunks[0].headers);
   EXPECT_EQ(in.stream.reserved_bytes(), 100u);
   const auto *before = in.stream.content().data;
   for (const auto &chunk : chunks) in.take(chunk);
@@ -157,7 +155,7 @@ TEST(CellnetStreamIn, IsOneBlockWithoutCopies) {
 
 TEST(CellnetStreamIn, AcknowledgesWhatHasNoGapAndNothingOnceTheLastIsHere) {
   const auto chunks = chunks_of(content_of(200), small_chunks());
-  In in(chunks[0].headers);
+  Arriving in(chunks[0].headers);
   for (const size_t i : {0u, 1u, 2u, 3u}) in.take(chunks[i]);
   EXPECT_FALSE(in.stream.take_ack());  // 40 bytes are not more than 40
   in.take(chunks[6]);
@@ -176,7 +174,7 @@ TEST(CellnetStreamIn, AcknowledgesWhatHasNoGapAndNothingOnceTheLastIsHere) {
 TEST(CellnetStreamIn, RefusesChunksThatAreNotThoseOfOneBlob) {
   const auto chunks = chunks_of(content_of(100), small_chunks());
   const auto refused = [&](const OutgoingMessage &chunk, size_t before = 0) {
-    In in(chunks[0].headers);
+    Arriving in(chunks[0].headers);
     for (size_t i = 0; i < before; ++i) in.take(chunks[i]);
     return in.failure(chunk);
   };
@@ -195,17 +193,17 @@ TEST(CellnetStreamIn, RefusesChunksThatAreNotThoseOfOneBlob) {
 TEST(CellnetStreamIn, RefusesASecondEnd) {
   const auto chunks = chunks_of(content_of(100), small_chunks());
   const OutgoingMessage last = with(chunks[5], stream_key::kKind, stream_kind::kFinal);
-  In behind(chunks[0].headers);
+  Arriving behind(chunks[0].headers);
   behind.take(last);
   EXPECT_THAT(behind.failure(chunks[6]), HasSubstr("behind the last"));
-  In before(chunks[0].headers);
+  Arriving before(chunks[0].headers);
   before.take(chunks[6]);
   EXPECT_THAT(before.failure(last), HasSubstr("second last"));
 }
 
 TEST(CellnetStreamIn, RefusesAnEarlyChunkInTheWrongPlace) {
   const auto chunks = chunks_of(content_of(100), small_chunks());
-  In in(chunks[0].headers);
+  Arriving in(chunks[0].headers);
   in.take(with(chunks[2], stream_key::kOffset, 30));
   in.take(chunks[0]);
   EXPECT_THAT(in.failure(chunks[1]), HasSubstr("not where it belongs"));
@@ -215,13 +213,13 @@ TEST(CellnetStreamIn, KeepsNoMoreThanItsLimits) {
   CellLimits limits = small_chunks();
   limits.max_blob_bytes = 99;
   const auto chunks = chunks_of(content_of(100), limits);
-  EXPECT_THROW(In(chunks[0].headers, limits), Failure);
-  EXPECT_THROW(In(with(chunks[0], stream_key::kSize, -5).headers, limits), Failure);
-  EXPECT_THROW(In(with(chunks[0], stream_key::kSize, "much").headers, limits), Failure);
+  EXPECT_THROW(Arriving(chunks[0].headers, limits), Failure);
+  EXPECT_THROW(Arriving(with(chunks[0], stream_key::kSize, -5).headers, limits), Failure);
+  EXPECT_THROW(Arriving(with(chunks[0], stream_key::kSize, "much").headers, limits), Failure);
 
   // Of a size that is not known.
   limits.max_ahead_bytes = 20;
-  In in(with(chunks[0], stream_key::kSize, 0).headers, limits);
+  Arriving in(with(chunks[0], stream_key::kSize, 0).headers, limits);
   EXPECT_THAT(in.failure(chunks[3]), HasSubstr("too far ahead"));
   for (size_t i = 0; i < 9; ++i) in.take(chunks[i]);
   EXPECT_LE(in.stream.reserved_bytes(), 99u);
@@ -229,14 +227,14 @@ TEST(CellnetStreamIn, KeepsNoMoreThanItsLimits) {
 
   limits = small_chunks();
   limits.max_out_of_order = 3;
-  In unordered(chunks[0].headers, limits);
+  Arriving unordered(chunks[0].headers, limits);
   for (const size_t i : {9u, 8u, 7u}) unordered.take(chunks[i]);
   EXPECT_THAT(unordered.failure(chunks[6]), HasSubstr("too many chunks before"));
 }
 
 TEST(CellnetStreamIn, ItsTimeRunsFromTheLastNews) {
   const auto chunks = chunks_of(content_of(100), small_chunks());
-  In in(chunks[0].headers);
+  Arriving in(chunks[0].headers);
   in.take(chunks[0], kStart + 5s);
   in.take(chunks[0], kStart + 50s);  // a repeat is no news
   EXPECT_EQ(in.stream.deadline(), kStart + 305s);
