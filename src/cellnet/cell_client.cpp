@@ -1,0 +1,178 @@
+#include "cellnet/cell_client.h"
+
+#include <chrono>
+#include <random>
+#include <utility>
+
+#include "base/failure.h"
+
+namespace flare {
+namespace {
+
+// For others and for logs only: nothing here is decided by it.
+double wall_time() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+SfmSession::Options session_of(const CellClient::Options &options) {
+  SfmSession::Options session;
+  session.fqcn = options.identity.fqcn;
+  session.expected_peer = options.expected_peer;
+  return session;
+}
+
+// Unique for all of our lives, as NVFlare makes them.
+int64_t first_stream_id() {
+  constexpr int kSpread = 1'000'000;
+  return static_cast<int64_t>(wall_time() * 1e6) + static_cast<int64_t>(std::random_device()() % kSpread);
+}
+
+StreamCell::Options cell_of(const CellClient::Options &options) {
+  StreamCell::Options cell;
+  cell.identity = options.identity;
+  cell.channels = options.channels;
+  cell.first_stream_id = first_stream_id();
+  cell.pool = options.pool;
+  return cell;
+}
+
+std::unique_ptr<TlsContext> tls_of(const CellClient::Options &options) {
+  if (options.security == CellSecurity::kClear && !parse_cell_url(options.url).tls) return nullptr;
+  TlsFiles files = options.tls;
+  if (options.security == CellSecurity::kTls) files.certificate.clear();
+  return std::make_unique<TlsContext>(files);
+}
+
+}  // namespace
+
+CellClient::CellClient(const Options &options, Loop *loop, CellClientListener *listener)
+    : loop_(loop),
+      listener_(listener),
+      session_(session_of(options), options.limits),
+      cell_(cell_of(options), options.limits),
+      link_(parse_cell_url(options.url), tls_of(options), options.limits, loop, this),
+      alarm_(loop->make_alarm([this] { on_time(); })) {}
+
+CellClient::~CellClient() { close(); }
+
+void CellClient::open() { link_.open(); }
+
+void CellClient::close() {
+  closed_ = true;
+  link_.close();
+  alarm_.reset();
+  cell_.on_disconnected("closed");
+}
+
+// ---- Calls
+
+std::string CellClient::request(Blob blob, Duration timeout) {
+  pump_soon();
+  return cell_.request(std::move(blob), timeout, Clock::now());
+}
+
+void CellClient::cancel(const std::string &request_id, const std::string &reason) {
+  pump_soon();
+  cell_.cancel(request_id, reason);
+}
+
+int64_t CellClient::answer(const StreamCell::Received &question, std::string_view return_code, Blob blob) {
+  pump_soon();
+  return cell_.answer(question, return_code, std::move(blob), Clock::now());
+}
+
+void CellClient::refuse(const StreamCell::Received &question, const std::string &reason) {
+  pump_soon();
+  cell_.refuse(question, reason);
+}
+
+int64_t CellClient::notify(Blob blob) {
+  pump_soon();
+  return cell_.notify(std::move(blob), Clock::now());
+}
+
+void CellClient::leave() {
+  pump_soon();
+  cell_.leave(Clock::now());
+}
+
+// ---- The link
+
+void CellClient::on_link_up() { session_.on_connected(Clock::now()); }
+
+void CellClient::on_link_down(const std::string &reason) {
+  session_.on_disconnected();
+  cell_.on_disconnected(reason);
+  collect();
+  news_.emplace_back(Disconnected{reason});
+  pump_soon();
+}
+
+void CellClient::on_frame(const Frame &frame) {
+  const TimePoint now = Clock::now();
+  const SfmSession::Received received = session_.on_frame(frame, now);
+  if (const auto *message = std::get_if<CellMessage>(&received)) {
+    cell_.on_message(*message, now);
+  } else if (const auto *ready = std::get_if<SfmSession::Ready>(&received)) {
+    link_.settled();
+    cell_.on_connected(ready->peer);
+    news_.emplace_back(Connected{ready->peer});
+  } else if (const auto *complaint = std::get_if<SfmSession::Complaint>(&received)) {
+    collect();
+    news_.emplace_back(StreamCell::Event(StreamCell::Complaint{complaint->text}));
+  }
+}
+
+std::optional<OutFrame> CellClient::next_frame() {
+  const double wall = wall_time();
+  if (auto frame = session_.take_frame(wall)) return frame;
+  if (!session_.ready()) return std::nullopt;
+  const auto message = cell_.take_message(Clock::now(), wall);
+  if (!message) return std::nullopt;
+  return session_.encode(*message);
+}
+
+// ---- Turns
+
+void CellClient::pump_soon() {
+  if (closed_ || pumping_ || std::exchange(pump_posted_, true)) return;
+  loop_->post([this, alive = std::weak_ptr(alive_)] {
+    if (alive.expired()) return;
+    pump_posted_ = false;
+    pump();
+  });
+}
+
+void CellClient::pump() {
+  if (closed_ || pumping_) return;
+  pumping_ = true;
+  for (;;) {
+    link_.wake();
+    collect();
+    if (closed_ || news_.empty()) break;
+    News news = std::move(news_.front());
+    news_.pop_front();
+    deliver(std::move(news));
+  }
+  pumping_ = false;
+  if (!closed_) alarm_->set(earlier(session_.deadline(), cell_.deadline()));
+}
+
+void CellClient::collect() {
+  for (StreamCell::Event &event : cell_.take_events()) news_.emplace_back(std::move(event));
+}
+
+void CellClient::deliver(News news) {
+  if (auto *event = std::get_if<StreamCell::Event>(&news)) return listener_->on_event(std::move(*event));
+  if (const auto *connected = std::get_if<Connected>(&news)) return listener_->on_connected(connected->peer);
+  listener_->on_disconnected(std::get<Disconnected>(news).reason);
+}
+
+void CellClient::on_time() {
+  const TimePoint now = Clock::now();
+  cell_.on_time(now);
+  if (const auto reason = session_.on_time(now)) link_.drop(*reason);
+  pump();
+}
+
+}  // namespace flare

@@ -1,0 +1,54 @@
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include "base/failure.h"
+#include "cellnet/cell_channel.h"
+
+namespace flare {
+namespace {
+
+class ClearChannel : public CellChannel {
+ public:
+  explicit ClearChannel(int socket) : socket_(socket) {}
+
+  Step greet() override { return {Outcome::kMoved}; }
+
+  Step read(std::span<std::byte> room) override {
+    const ssize_t count = ::recv(socket_, room.data(), room.size(), 0);
+    if (count == 0) return {Outcome::kEnd};
+    return step(count, Outcome::kWaitToRead);
+  }
+
+  Step write(const Bytes &first, const Bytes &second) override {
+    std::array<iovec, 2> parts;
+    size_t used = 0;
+    for (const Bytes *part : {&first, &second}) {
+      if (part->size > 0) parts[used++] = {const_cast<std::byte *>(part->data), part->size};
+    }
+    msghdr message{};
+    message.msg_iov = parts.data();
+    message.msg_iovlen = used;
+    return step(::sendmsg(socket_, &message, MSG_NOSIGNAL), Outcome::kWaitToWrite);
+  }
+
+  bool holds_bytes() const override { return false; }
+
+ private:
+  static Step step(ssize_t count, Outcome otherwise) {
+    if (count >= 0) return {Outcome::kMoved, static_cast<size_t>(count)};
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {otherwise};
+    throw Failure(FLARE_IO, std::system_category().message(errno));
+  }
+
+  int socket_;
+};
+
+}  // namespace
+
+std::unique_ptr<CellChannel> make_clear_channel(int socket) { return std::make_unique<ClearChannel>(socket); }
+
+}  // namespace flare

@@ -1,0 +1,453 @@
+#include "cellnet/stream_cell.h"
+
+#include <algorithm>
+#include <new>
+
+#include "base/failure.h"
+#include "base/text.h"
+#include "base/uuid.h"
+#include "cellnet/header_map.h"
+
+namespace flare {
+namespace {
+
+std::string error_text(const Map &headers) {
+  const std::string text = text_of(headers, stream_key::kError);
+  return text.empty() ? "the stream failed, the peer does not say why" : text;
+}
+
+bool tells_error(const Map &headers) {
+  return number_of(headers, stream_key::kKind) == stream_kind::kError || headers.find(stream_key::kError) != nullptr;
+}
+
+bool is_answer(const Map &headers) { return text_of(headers, stream_key::kChannel) == kReturnOnly; }
+
+std::string finished_name(const std::string &origin, int64_t id) { return origin + '\n' + std::to_string(id); }
+
+}  // namespace
+
+// ---- The connection
+
+void StreamCell::on_connected(const std::string &peer) { peer_ = peer; }
+
+void StreamCell::on_disconnected(const std::string &reason) {
+  peer_.clear();
+  messages_.clear();
+  for (Outgoings *list : {&small_, &large_}) {
+    for (const Outgoing &outgoing : std::exchange(*list, {})) ended(outgoing, reason);
+  }
+  while (!requests_.empty()) fail_request(requests_.begin()->first, return_code::kCommError, reason);
+  while (!incoming_.empty()) drop_stream(StreamKey(incoming_.begin()->first), reason, false);
+  if (std::exchange(bye_until_, std::nullopt)) events_.emplace_back(MayLeave{});
+}
+
+void StreamCell::leave(TimePoint now) {
+  if (peer_.empty()) {
+    events_.emplace_back(MayLeave{});
+    return;
+  }
+  OutgoingMessage bye;
+  bye.kind = OutgoingMessage::Kind::kRequest;
+  bye.destination = peer_;
+  bye.channel = kCellChannel;
+  bye.topic = kByeTopic;
+  bye.request_id = bye_id_ = new_uuid();
+  bye.optional = true;
+  send_soon(std::move(bye));
+  bye_until_ = now + options_.bye_timeout;
+}
+
+// ---- What is sent
+
+std::string StreamCell::request(Blob blob, Duration timeout, TimePoint now) {
+  std::string id = new_uuid();
+  if (requests_.size() >= limits_.max_requests) {
+    events_.emplace_back(Answered{id, std::string(return_code::kCommError), "too many requests at once", {}, {}});
+    return id;
+  }
+  Map headers = blob.headers;
+  headers.set(stream_key::kEncoding, blob.encoding);
+  headers.set(cell_key::kPayloadBytes, static_cast<int64_t>(blob.content.size));
+  headers.set(stream_key::kRequestId, id);
+  requests_[id] = {blob.destination, next_stream_id_, timeout, now + timeout, {}};
+  start(std::move(blob), std::move(headers), id, now);
+  return id;
+}
+
+int64_t StreamCell::answer(const Received &question, std::string_view return_code, Blob blob, TimePoint now) {
+  Map headers = std::move(blob.headers);
+  headers.set(cell_key::kReturnCode, return_code);
+  headers.set(cell_key::kRequestId, text_of(question.headers, cell_key::kRequestId));
+  headers.set(cell_key::kMessageType, message_type::kReply);
+  headers.set(stream_key::kRequestId, question.request_id);
+  headers.set(stream_key::kEncoding, blob.encoding);
+  headers.set(cell_key::kPayloadBytes, static_cast<int64_t>(blob.content.size));
+  blob.destination = question.origin;
+  blob.channel = kReturnOnly;
+  blob.topic = question.channel + ":" + question.topic;
+  return start(std::move(blob), std::move(headers), "", now);
+}
+
+int64_t StreamCell::notify(Blob blob, TimePoint now) {
+  Map headers = std::move(blob.headers);
+  headers.set(stream_key::kEncoding, blob.encoding);
+  headers.set(cell_key::kPayloadBytes, static_cast<int64_t>(blob.content.size));
+  return start(std::move(blob), std::move(headers), "", now);
+}
+
+int64_t StreamCell::start(Blob blob, Map headers, std::string request_id, TimePoint now) {
+  const int64_t id = next_stream_id_++;
+  const bool too_long = encode_map(headers).size() > limits_.max_header_bytes;
+  Outgoing outgoing{StreamOut(id, std::move(blob), std::move(headers), limits_, now), std::move(request_id)};
+  if (peer_.empty()) {
+    ended(outgoing, "not connected");
+  } else if (too_long) {
+    ended(outgoing, "its headers are more than a frame can have");
+  } else if (small_.size() + large_.size() >= limits_.max_unsent) {
+    ended(outgoing, "too much waits to be sent");
+  } else {
+    (outgoing.stream.is_small() ? small_ : large_).push_back(std::move(outgoing));
+  }
+  return id;
+}
+
+std::optional<CellMessage> StreamCell::take_message(TimePoint now, double wall_time) {
+  if (peer_.empty()) return std::nullopt;
+  if (!messages_.empty()) {
+    OutgoingMessage message = std::move(messages_.front());
+    messages_.pop_front();
+    return address(std::move(message), options_.identity, peer_, wall_time);
+  }
+  if (!small_.empty()) return take_chunk(&small_, small_.begin(), now, wall_time);
+  const auto next = std::find_if(large_.begin(), large_.end(), [](const Outgoing &o) { return o.stream.may_send(); });
+  if (next == large_.end()) return std::nullopt;
+  return take_chunk(&large_, next, now, wall_time);
+}
+
+CellMessage StreamCell::take_chunk(Outgoings *from, Outgoings::iterator outgoing, TimePoint now, double wall_time) {
+  CellMessage chunk = address(outgoing->stream.next_chunk(now), options_.identity, peer_, wall_time);
+  progressed(outgoing->request_id, now);
+  if (outgoing->stream.done()) {
+    ended(*outgoing, "");
+    from->erase(outgoing);
+  } else {
+    from->splice(from->end(), *from, outgoing);
+  }
+  return chunk;
+}
+
+StreamCell::Outgoing *StreamCell::find_outgoing(int64_t stream_id, const std::string &destination) {
+  for (Outgoings *list : {&large_, &small_}) {
+    for (Outgoing &outgoing : *list) {
+      if (outgoing.stream.id() == stream_id && outgoing.stream.destination() == destination) return &outgoing;
+    }
+  }
+  return nullptr;
+}
+
+std::optional<StreamCell::Outgoing> StreamCell::take_outgoing(int64_t stream_id) {
+  for (Outgoings *list : {&large_, &small_}) {
+    const auto found = std::find_if(list->begin(), list->end(), [&](auto &o) { return o.stream.id() == stream_id; });
+    if (found == list->end()) continue;
+    std::optional<Outgoing> outgoing = std::move(*found);
+    list->erase(found);
+    return outgoing;
+  }
+  return std::nullopt;
+}
+
+void StreamCell::stop_sending(int64_t stream_id, const std::string &error, bool tell) {
+  const std::optional<Outgoing> outgoing = take_outgoing(stream_id);
+  if (!outgoing) return;
+  if (tell) send_soon(outgoing->stream.error_chunk(error));
+  ended(*outgoing, error);
+}
+
+// With "" all of it was sent; the request then waits for its answer.
+void StreamCell::ended(const Outgoing &outgoing, const std::string &error) {
+  if (outgoing.request_id.empty()) {
+    events_.emplace_back(Sent{outgoing.stream.id(), error});
+  } else if (!error.empty()) {
+    fail_request(outgoing.request_id, return_code::kCommError, error);
+  }
+}
+
+// ---- Requests of ours
+
+void StreamCell::cancel(const std::string &request_id, const std::string &reason) {
+  const auto found = requests_.find(request_id);
+  if (found != requests_.end()) forget_request(found, reason);
+}
+
+// Neither its stream nor that of its answer goes on.
+void StreamCell::forget_request(std::map<std::string, Request>::iterator request, const std::string &reason) {
+  const Request gone = std::move(request->second);
+  requests_.erase(request);
+  if (const auto outgoing = take_outgoing(gone.stream_id)) send_soon(outgoing->stream.error_chunk(reason));
+  if (gone.answer && incoming_.erase(*gone.answer) > 0) remember_finished(*gone.answer);
+}
+
+void StreamCell::fail_request(const std::string &request_id, std::string_view code, const std::string &error) {
+  const auto found = requests_.find(request_id);
+  if (found == requests_.end()) return;
+  Answered answered{request_id, std::string(code), error, {}, {}};
+  forget_request(found, error);
+  events_.emplace_back(std::move(answered));
+}
+
+void StreamCell::progressed(const std::string &request_id, TimePoint now) {
+  const auto found = requests_.find(request_id);
+  if (found != requests_.end()) found->second.until = now + found->second.timeout;
+}
+
+// ---- What comes
+
+void StreamCell::on_message(const CellMessage &message, TimePoint now) {
+  const Map &headers = message.headers;
+  const std::string origin = text_of(headers, cell_key::kOrigin);
+  if (origin.empty() || origin.size() > limits_.max_name) return complain("a message that does not say who sent it");
+  if (text_of(headers, cell_key::kDestination) != options_.identity.fqcn) {
+    return complain("a message from " + origin + " that is not for us");  // a leaf of the network passes nothing on
+  }
+  heard(origin);
+  const std::string type = text_of(headers, cell_key::kMessageType);
+  if (type == message_type::kRequest) return on_request(message, origin, now);
+  if (type != message_type::kReply && type != message_type::kReturn) {
+    return complain("a message of unknown type from " + origin);
+  }
+  // The only one of ours that is answered so is bye. A request that comes back has its id in a list.
+  const Value *id = headers.find(cell_key::kRequestId);
+  if (id && id->list() && !id->list()->empty()) id = &id->list()->front();
+  if (bye_until_ && id && id->text() && *id->text() == bye_id_) {
+    bye_until_.reset();
+    events_.emplace_back(MayLeave{});
+  }
+}
+
+void StreamCell::on_request(const CellMessage &message, const std::string &origin, TimePoint now) {
+  const Map &headers = message.headers;
+  const std::string channel = text_of(headers, cell_key::kChannel);
+  const std::string topic = text_of(headers, cell_key::kTopic);
+  if (channel == kStreamChannel && topic == kDataTopic) return on_chunk(message, origin, now);
+  if (channel == kStreamChannel && topic == kAckTopic) return on_acknowledgement(headers, origin, now);
+  const bool bye = channel == kCellChannel && topic == kByeTopic;
+  if (bye) events_.emplace_back(PeerLeaves{});
+  if (!flag_of(headers, cell_key::kReplyExpected)) return;
+  OutgoingMessage reply;
+  reply.kind = OutgoingMessage::Kind::kReply;
+  reply.destination = origin;
+  reply.channel = channel;
+  reply.topic = topic;
+  reply.request_id = text_of(headers, cell_key::kRequestId);
+  reply.optional = flag_of(headers, cell_key::kOptional);
+  reply.headers.set(cell_key::kReturnCode, bye ? return_code::kOk : return_code::kProcessException);
+  if (!bye) reply.headers.set(cell_key::kError, "no callback");
+  send_soon(std::move(reply));
+}
+
+void StreamCell::on_acknowledgement(const Map &headers, const std::string &origin, TimePoint now) {
+  const int64_t id = number_of(headers, stream_key::kId);
+  Outgoing *outgoing = find_outgoing(id, origin);
+  if (!tells_error(headers)) {
+    // Late ones, of streams that are over, are usual.
+    if (outgoing && outgoing->stream.on_ack(number_of(headers, stream_key::kOffset), now)) {
+      progressed(outgoing->request_id, now);
+    }
+    return;
+  }
+  if (outgoing) return stop_sending(id, error_text(headers), false);
+  // Of one chunk, as most are, the stream is over before its receiver can say anything.
+  const auto found = std::find_if(requests_.begin(), requests_.end(), [&](const auto &entry) {
+    return entry.second.stream_id == id && entry.second.destination == origin;
+  });
+  if (found != requests_.end()) fail_request(std::string(found->first), return_code::kCommError, error_text(headers));
+}
+
+void StreamCell::on_chunk(const CellMessage &message, const std::string &origin, TimePoint now) {
+  const StreamKey key(origin, number_of(message.headers, stream_key::kId));
+  if (key.second < 0) return complain("a chunk without a stream from " + origin);
+  if (finished_.contains(finished_name(key.first, key.second))) return;
+  if (tells_error(message.headers)) return on_sender_error(key, message.headers);
+  try {
+    if (!incoming_.contains(key) && !open_stream(key, message.headers, now)) return;
+    StreamIn &stream = incoming_.at(key);
+    const bool news = stream.on_chunk(message.headers, message.payload, now);
+    if (news && is_answer(stream.headers())) progressed(text_of(stream.headers(), stream_key::kRequestId), now);
+    if (const auto offset = stream.take_ack()) acknowledge(key, *offset);
+    if (stream.whole()) give_out(key);
+  } catch (const Failure &failure) {
+    drop_stream(key, failure.what(), true);
+  } catch (const std::bad_alloc &) {
+    drop_stream(key,
+                "no memory for a blob of " + std::to_string(number_of(message.headers, stream_key::kSize)) + " bytes",
+                true);
+  }
+}
+
+void StreamCell::on_sender_error(const StreamKey &key, const Map &headers) {
+  // An answer may fail before its first chunk.
+  const auto request = requests_.find(text_of(headers, stream_key::kRequestId));
+  const bool answers = request != requests_.end() && request->second.destination == key.first;
+  drop_stream(key, error_text(headers), false);
+  if (answers) fail_request(text_of(headers, stream_key::kRequestId), return_code::kCommError, error_text(headers));
+}
+
+bool StreamCell::open_stream(const StreamKey &key, const Map &headers, TimePoint now) {
+  if (flag_of(headers, cell_key::kEncrypted)) {
+    throw Failure(FLARE_PROTOCOL, "encryption from end to end (cn__secure) is not supported");
+  }
+  if (is_answer(headers) && !expects_answer(key, headers)) {
+    remember_finished(key);
+    return false;
+  }
+  const std::string channel = text_of(headers, stream_key::kChannel);
+  if (channel != kReturnOnly && !options_.channels.contains(channel)) {
+    throw Failure(FLARE_PROTOCOL,
+                  "No callback is registered for " + channel + "/" + text_of(headers, stream_key::kTopic));
+  }
+  check_room(headers);
+  incoming_.emplace(key, StreamIn(headers, limits_, now, options_.pool));
+  if (is_answer(headers)) requests_.at(text_of(headers, stream_key::kRequestId)).answer = key;
+  return true;
+}
+
+// It may be too late, from somebody else, or the second one.
+bool StreamCell::expects_answer(const StreamKey &key, const Map &headers) {
+  const auto request = requests_.find(text_of(headers, stream_key::kRequestId));
+  return request != requests_.end() && request->second.destination == key.first && !request->second.answer;
+}
+
+void StreamCell::check_room(const Map &headers) const {
+  if (incoming_.size() >= limits_.max_incoming_streams) too_large("too many streams at once");
+  uint64_t reserved = 0;
+  for (const auto &[key, stream] : incoming_) reserved += stream.reserved_bytes();
+  const int64_t size = std::max<int64_t>(0, number_of(headers, stream_key::kSize));
+  if (reserved > limits_.max_incoming_bytes || static_cast<uint64_t>(size) > limits_.max_incoming_bytes - reserved) {
+    too_large("too many bytes at once");
+  }
+}
+
+void StreamCell::give_out(const StreamKey &key) {
+  const StreamIn stream = std::move(incoming_.at(key));
+  incoming_.erase(key);
+  remember_finished(key);
+  const Map &headers = stream.headers();
+  const std::string request_id = text_of(headers, stream_key::kRequestId);
+  if (is_answer(headers)) {
+    requests_.erase(request_id);
+    events_.emplace_back(Answered{request_id, text_of(headers, cell_key::kReturnCode),
+                                  text_of(headers, cell_key::kError), headers, stream.content()});
+    return;
+  }
+  events_.emplace_back(Received{key.first, text_of(headers, stream_key::kChannel), text_of(headers, stream_key::kTopic),
+                                request_id, key.second, headers, stream.content()});
+}
+
+void StreamCell::drop_stream(const StreamKey &key, const std::string &reason, bool tell) {
+  const auto found = incoming_.find(key);
+  std::string request_id;
+  if (found != incoming_.end()) {
+    if (is_answer(found->second.headers())) request_id = text_of(found->second.headers(), stream_key::kRequestId);
+    incoming_.erase(found);
+  }
+  remember_finished(key);
+  if (tell) tell_sender(key, reason);
+  if (request_id.empty()) {
+    complain("a blob from " + key.first + " failed: " + reason);
+  } else {
+    fail_request(request_id, return_code::kCommError, reason);
+  }
+}
+
+void StreamCell::remember_finished(const StreamKey &key) {
+  const std::string name = finished_name(key.first, key.second);
+  if (!finished_.insert(name).second) return;
+  finished_order_.push_back(name);
+  if (finished_order_.size() <= limits_.max_finished) return;
+  finished_.erase(finished_order_.front());
+  finished_order_.pop_front();
+}
+
+void StreamCell::refuse(const Received &question, const std::string &reason) {
+  tell_sender({question.origin, question.stream_id}, reason);
+}
+
+void StreamCell::tell_sender(const StreamKey &key, const std::string &reason) {
+  OutgoingMessage message;
+  message.destination = key.first;
+  message.channel = kStreamChannel;
+  message.topic = kAckTopic;
+  message.headers.set(stream_key::kId, key.second);
+  message.headers.set(stream_key::kKind, stream_kind::kError);
+  message.headers.set(stream_key::kError, reason);
+  send_soon(std::move(message));
+}
+
+void StreamCell::acknowledge(const StreamKey &key, int64_t offset) {
+  OutgoingMessage message;
+  message.destination = key.first;
+  message.channel = kStreamChannel;
+  message.topic = kAckTopic;
+  message.headers.set(stream_key::kId, key.second);
+  message.headers.set(stream_key::kKind, stream_kind::kAck);
+  message.headers.set(stream_key::kOffset, offset);
+  send_soon(std::move(message));
+}
+
+// ---- Time
+
+void StreamCell::on_time(TimePoint now) {
+  std::vector<int64_t> stuck;
+  for (const Outgoing &outgoing : large_) {
+    const auto deadline = outgoing.stream.deadline();
+    if (deadline && now >= *deadline) stuck.push_back(outgoing.stream.id());
+  }
+  for (const int64_t id : stuck) {
+    stop_sending(id, "no acknowledgement came for " + duration_text(limits_.ack_progress_timeout), true);
+  }
+  std::vector<std::string> late;
+  for (const auto &[id, request] : requests_) {
+    if (now >= request.until) late.push_back(id);
+  }
+  for (const std::string &id : late) {
+    fail_request(id, return_code::kTimeout, "no answer came for " + duration_text(requests_.at(id).timeout));
+  }
+  std::vector<StreamKey> silent;
+  for (const auto &[key, stream] : incoming_) {
+    if (now >= stream.deadline()) silent.push_back(key);
+  }
+  for (const StreamKey &key : silent) {
+    drop_stream(key, "nothing more of it came for " + duration_text(limits_.read_timeout), true);
+  }
+  if (bye_until_ && now >= *bye_until_) {
+    bye_until_.reset();
+    events_.emplace_back(MayLeave{});
+  }
+}
+
+std::optional<TimePoint> StreamCell::deadline() const {
+  std::optional<TimePoint> first = bye_until_;
+  for (const Outgoing &outgoing : large_) first = earlier(first, outgoing.stream.deadline());
+  for (const auto &[id, request] : requests_) first = earlier(first, request.until);
+  for (const auto &[key, stream] : incoming_) first = earlier(first, stream.deadline());
+  return first;
+}
+
+// ---- Small things
+
+// What a peer does not read at all is lost in the end; it has its time-outs.
+void StreamCell::send_soon(OutgoingMessage message) {
+  if (!peer_.empty() && messages_.size() < limits_.max_unsent) messages_.push_back(std::move(message));
+}
+
+void StreamCell::heard(const std::string &origin) {
+  const bool known = std::any_of(events_.begin(), events_.end(), [&](const Event &event) {
+    const auto *heard = std::get_if<Heard>(&event);
+    return heard && heard->origin == origin;
+  });
+  if (!known) events_.emplace_back(Heard{origin});
+}
+
+void StreamCell::complain(const std::string &text) { events_.emplace_back(Complaint{text}); }
+
+}  // namespace flare

@@ -1,0 +1,176 @@
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "base/failure.h"
+#include "cellnet/cell_channel.h"
+
+namespace flare {
+namespace {
+
+// What OpenSSL says last, which is what came of the rest, and nothing of it left for others in this thread.
+std::string tls_error() {
+  std::string text;
+  while (const unsigned long code = ERR_get_error()) {
+    const char *reason = ERR_reason_error_string(code);
+    if (reason) text = reason;
+  }
+  return text.empty() ? "TLS failed" : text;
+}
+
+// OpenSSL's own BIO of a socket writes with write(), which raises SIGPIPE in a thread of the user.
+int write_to_socket(BIO *bio, const char *data, int size) {
+  const auto socket = static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(bio)));
+  const ssize_t count = ::send(socket, data, static_cast<size_t>(size), MSG_NOSIGNAL);
+  BIO_clear_retry_flags(bio);
+  if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) BIO_set_retry_write(bio);
+  return static_cast<int>(count);
+}
+
+int read_from_socket(BIO *bio, char *data, int size) {
+  const auto socket = static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(bio)));
+  const ssize_t count = ::recv(socket, data, static_cast<size_t>(size), 0);
+  BIO_clear_retry_flags(bio);
+  if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) BIO_set_retry_read(bio);
+  return static_cast<int>(count);
+}
+
+long control_socket(BIO *, int command, long, void *) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+
+template <auto function>
+struct Free {
+  template <typename T>
+  void operator()(T *object) const {
+    function(object);
+  }
+};
+using MethodPointer = std::unique_ptr<BIO_METHOD, Free<BIO_meth_free>>;
+using ContextPointer = std::unique_ptr<SSL_CTX, Free<SSL_CTX_free>>;
+using TlsPointer = std::unique_ptr<SSL, Free<SSL_free>>;
+
+MethodPointer make_socket_method() {
+  MethodPointer method(BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "socket"));
+  if (!method || BIO_meth_set_write(method.get(), write_to_socket) != 1 ||
+      BIO_meth_set_read(method.get(), read_from_socket) != 1 || BIO_meth_set_ctrl(method.get(), control_socket) != 1) {
+    throw Failure(FLARE_INTERNAL, tls_error());
+  }
+  return method;
+}
+
+class TlsChannel : public CellChannel {
+ public:
+  TlsChannel(SSL_CTX *context, BIO_METHOD *method, int socket) : tls_(SSL_new(context)) {
+    BIO *bio = BIO_new(method);
+    if (!tls_ || !bio) throw Failure(FLARE_IO, tls_error());
+    BIO_set_data(bio, reinterpret_cast<void *>(static_cast<intptr_t>(socket)));
+    BIO_set_init(bio, 1);
+    SSL_set_bio(tls_.get(), bio, bio);
+    SSL_set_connect_state(tls_.get());
+  }
+
+  Step greet() override {
+    ERR_clear_error();
+    return step(SSL_do_handshake(tls_.get()), 0);
+  }
+
+  Step read(std::span<std::byte> room) override {
+    ERR_clear_error();
+    size_t count = 0;
+    const int result = SSL_read_ex(tls_.get(), room.data(), room.size(), &count);
+    return step(result, count);
+  }
+
+  Step write(const Bytes &first, const Bytes &second) override {
+    ERR_clear_error();
+    const Bytes &part = first.size > 0 ? first : second;
+    size_t count = 0;
+    const int result = SSL_write_ex(tls_.get(), part.data, part.size, &count);
+    return step(result, count);
+  }
+
+  bool holds_bytes() const override { return SSL_pending(tls_.get()) > 0; }
+
+ private:
+  Step step(int result, size_t count) {
+    if (result == 1) return {Outcome::kMoved, count};
+    const int system_error = errno;
+    switch (SSL_get_error(tls_.get(), result)) {
+      case SSL_ERROR_WANT_READ: return {Outcome::kWaitToRead};
+      case SSL_ERROR_WANT_WRITE: return {Outcome::kWaitToWrite};
+      case SSL_ERROR_ZERO_RETURN: return {Outcome::kEnd};
+      case SSL_ERROR_SYSCALL:
+        if (ERR_peek_error() == 0) throw Failure(FLARE_IO, std::system_category().message(system_error));
+        [[fallthrough]];
+      default: throw Failure(FLARE_IO, failure_text());
+    }
+  }
+
+  std::string failure_text() const {
+    const long verified = SSL_get_verify_result(tls_.get());
+    std::string text = tls_error();
+    if (text == "unexpected eof while reading") return "the other end closed the connection";
+    if (verified != X509_V_OK) text += std::string(": ") + X509_verify_cert_error_string(verified);
+    return "TLS: " + text;
+  }
+
+  TlsPointer tls_;
+};
+
+void require_file(int result, const char *what, const std::string &path) {
+  if (result == 1) return;
+  throw Failure(FLARE_INVALID_ARGUMENT, std::string(what) + " '" + path + "': " + tls_error());
+}
+
+}  // namespace
+
+struct TlsContext::State {
+  MethodPointer method;
+  ContextPointer context;
+};
+
+TlsContext::TlsContext(const TlsFiles &files) : state_(std::make_unique<State>()) {
+  state_->method = make_socket_method();
+  state_->context.reset(SSL_CTX_new(TLS_client_method()));
+  SSL_CTX *context = state_->context.get();
+  if (!context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1)
+    throw Failure(FLARE_INTERNAL, tls_error());
+  // What is not written is kept where it lies, but the list that names it may move.
+  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+  require_file(SSL_CTX_load_verify_locations(context, files.ca.c_str(), nullptr), "the CA's certificate", files.ca);
+  if (files.certificate.empty()) return;
+  require_file(SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()), "our certificate",
+               files.certificate);
+  require_file(SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM), "our key", files.key);
+  require_file(SSL_CTX_check_private_key(context), "our key", files.key);
+}
+
+TlsContext::~TlsContext() = default;
+
+std::unique_ptr<CellChannel> TlsContext::make_channel(int socket) const {
+  return std::make_unique<TlsChannel>(state_->context.get(), state_->method.get(), socket);
+}
+
+TlsFiles tls_files_of(const std::string &workspace, CellSecurity security) {
+  const std::filesystem::path folder = std::filesystem::path(workspace) / "startup";
+  const auto there = [&](const char *name) {
+    std::error_code ignored;
+    return std::filesystem::is_regular_file(folder / name, ignored);
+  };
+  const auto file = [&](const char *name) {
+    if (!there(name)) throw Failure(FLARE_INVALID_ARGUMENT, "TLS needs '" + (folder / name).string() + "'");
+    return (folder / name).string();
+  };
+  if (security == CellSecurity::kMutualTls) return {file("rootCA.pem"), file("client.crt"), file("client.key")};
+  return {there("customRootCA.pem") ? file("customRootCA.pem") : file("rootCA.pem"), "", ""};
+}
+
+}  // namespace flare

@@ -1,0 +1,297 @@
+// A cell of ours on real sockets, and a peer made of the same machines.
+#include "cellnet/cell_client.h"
+
+#include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "base/failure.h"
+#include "cellnet_samples.h"
+
+namespace flare {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+constexpr auto kLongEnough = 20s;
+
+// Accepts one connection after the other, greets, and sends each blob that wants an answer back.
+class Peer {
+ public:
+  explicit Peer(std::string name = kServer, std::string first_bytes = "")
+      : name_(std::move(name)), first_bytes_(std::move(first_bytes)) {
+    listener_ = Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (::bind(listener_.get(), reinterpret_cast<sockaddr *>(&address), size) != 0 ||
+        ::listen(listener_.get(), 8) != 0 ||
+        ::getsockname(listener_.get(), reinterpret_cast<sockaddr *>(&address), &size) != 0) {
+      throw Failure(FLARE_IO, "no listener");
+    }
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] {
+      while (const int socket = ::accept(listener_.get(), nullptr, nullptr)) {
+        if (socket < 0) break;
+        serve(Descriptor(socket));
+      }
+    });
+  }
+  ~Peer() {
+    ::shutdown(listener_.get(), SHUT_RDWR);
+    cut();
+    thread_.join();
+  }
+
+  std::string url() const { return "tcp://0:" + std::to_string(port_); }
+  void cut() {
+    std::lock_guard lock(mutex_);
+    if (serving_ >= 0) ::shutdown(serving_, SHUT_RDWR);
+  }
+  void silence(bool on) { silent_ = on; }
+  int connections() const { return connections_; }
+
+ private:
+  void serve(Descriptor socket) {
+    {
+      std::lock_guard lock(mutex_);
+      serving_ = socket.get();
+    }
+    ++connections_;
+    SfmSession frames({}, CellLimits());
+    frames.on_connected(TimePoint());
+    StreamCell::Options options;
+    options.identity = {kThem, "site-1", "NA", "NA"};
+    options.channels = {"cell_pipe.task"};
+    StreamCell cell(options, CellLimits());
+    cell.on_connected(kUs);
+    FrameParser parser{CellLimits()};
+    if (!first_bytes_.empty()) send(socket, first_bytes_);
+    for (;;) {
+      const auto room = parser.room();
+      const ssize_t count = ::recv(socket.get(), room.data(), room.size(), 0);
+      if (count <= 0) break;
+      parser.filled(static_cast<size_t>(count));
+      while (const auto frame = parser.next()) on_frame(socket, *frame, &cell);
+      for (auto &event : cell.take_events()) {
+        auto *blob = std::get_if<StreamCell::Received>(&event);
+        if (!blob || blob->request_id.empty()) continue;
+        Blob answer;
+        answer.content = blob->content;
+        answer.encoding = encoding::kBytes;
+        cell.answer(*blob, return_code::kOk, answer, Clock::now());
+      }
+      while (const auto message = cell.take_message(Clock::now(), 0)) {
+        const OutFrame frame = frames.encode(*message);
+        if (!silent_ && !send(socket, frame.head)) break;
+        if (!silent_ && !send(socket, frame.payload.text())) break;
+      }
+    }
+    std::lock_guard lock(mutex_);
+    serving_ = -1;
+  }
+
+  void on_frame(const Descriptor &socket, const Frame &frame, StreamCell *cell) {
+    if (frame.prefix.type == frame_type::kHello) {
+      Map greeting;
+      greeting.set("endpoint_name", name_);
+      const std::string payload = encode_map(greeting);
+      Prefix prefix;
+      prefix.type = frame_type::kReady;
+      prefix.length = static_cast<uint32_t>(kPrefixBytes + payload.size());
+      std::string bytes(kPrefixBytes, 0);
+      write_prefix(prefix, reinterpret_cast<std::byte *>(bytes.data()));
+      send(socket, bytes + payload);
+    } else if (frame.prefix.type == frame_type::kData) {
+      cell->on_message({decode_map(frame.headers, CellLimits()), frame.payload}, Clock::now());
+    }
+  }
+
+  static bool send(const Descriptor &socket, std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t count = ::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (count <= 0) return false;
+      bytes.remove_prefix(static_cast<size_t>(count));
+    }
+    return true;
+  }
+
+  std::string name_;
+  std::string first_bytes_;
+  Descriptor listener_;
+  uint16_t port_ = 0;
+  std::atomic<bool> silent_ = false;
+  std::atomic<int> connections_ = 0;
+  std::mutex mutex_;
+  int serving_ = -1;
+  std::thread thread_;
+};
+
+class Client : public CellClientListener {
+ public:
+  explicit Client(const std::string &url, const std::string &expected_peer = "") {
+    CellClient::Options options;
+    options.identity = our_identity();
+    options.url = url;
+    options.expected_peer = expected_peer;
+    options.channels = {"cell_pipe.task"};
+    loop_.run_and_wait([&] {
+      client_ = std::make_unique<CellClient>(options, &loop_, this);
+      client_->open();
+    });
+  }
+  ~Client() override {
+    loop_.run_and_wait([&] { client_.reset(); });
+  }
+
+  std::string request(const Bytes &content) {
+    std::string id;
+    Blob blob;
+    blob.destination = kThem;
+    blob.channel = "cell_pipe.task";
+    blob.topic = "train";
+    blob.encoding = encoding::kBytes;
+    blob.content = content;
+    loop_.run_and_wait([&] { id = client_->request(blob, kLongEnough); });
+    return id;
+  }
+  void leave() {
+    loop_.run_and_wait([&] { client_->leave(); });
+  }
+
+  // The next news of those that count, as text.
+  std::string next() {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_for(lock, kLongEnough, [&] { return !news_.empty(); })) return "nothing";
+    std::string news = std::move(news_.front());
+    news_.pop_front();
+    return news;
+  }
+  Bytes content() {
+    std::lock_guard lock(mutex_);
+    return content_;
+  }
+
+ private:
+  void on_connected(const std::string &peer) override { add("connected " + peer); }
+  void on_disconnected(const std::string &reason) override { add("disconnected " + reason); }
+  void on_event(StreamCell::Event event) override {
+    if (const auto *answered = std::get_if<StreamCell::Answered>(&event)) {
+      {
+        std::lock_guard lock(mutex_);
+        content_ = answered->content;
+      }
+      add("answered " + answered->return_code + " " + answered->error);
+    } else if (std::holds_alternative<StreamCell::MayLeave>(event)) {
+      add("may leave");
+    } else if (const auto *complaint = std::get_if<StreamCell::Complaint>(&event)) {
+      add("complaint " + complaint->text);
+    }
+  }
+  void add(const std::string &news) {
+    std::lock_guard lock(mutex_);
+    news_.push_back(news);
+    changed_.notify_one();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::string> news_;
+  Bytes content_;
+  Loop loop_{"cell", [](std::exception_ptr) { ADD_FAILURE() << "an exception in the loop"; }};
+  std::unique_ptr<CellClient> client_;
+};
+
+Bytes random_bytes(size_t size) {
+  Block block(size);
+  uint32_t seed = 1;
+  for (size_t i = 0; i < size; ++i) {
+    seed = seed * 1664525 + 1013904223;
+    block.data()[i] = static_cast<std::byte>(seed >> 24);
+  }
+  return block.share();
+}
+
+TEST(CellnetClient, ExchangesSmallAndLargeBlobs) {
+  Peer peer;
+  Client client(peer.url(), kServer);
+  EXPECT_EQ(client.next(), "connected server");
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{1} << 20, (size_t{36} << 20) + 5}) {
+    const Bytes sent = random_bytes(size);
+    client.request(sent);
+    EXPECT_EQ(client.next(), "answered ok ");
+    EXPECT_EQ(client.content().text() == sent.text(), true) << size;
+  }
+  EXPECT_EQ(peer.connections(), 1);
+}
+
+TEST(CellnetClient, ManyRequestsAtOnceAllEnd) {
+  Peer peer;
+  Client client(peer.url());
+  EXPECT_EQ(client.next(), "connected server");
+  const Bytes content = random_bytes(3 << 20);
+  for (int i = 0; i < 20; ++i) client.request(content);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(client.next(), "answered ok ");
+}
+
+TEST(CellnetClient, WhatIsInFlightFailsWithTheConnectionAndTheNextOneWorks) {
+  Peer peer;
+  Client client(peer.url());
+  EXPECT_EQ(client.next(), "connected server");
+  peer.silence(true);
+  client.request(random_bytes(10));
+  client.request(random_bytes(30 << 20));  // waits for acknowledgements
+  peer.cut();
+  peer.silence(false);
+  EXPECT_THAT(client.next(), HasSubstr("answered comm_error"));
+  EXPECT_THAT(client.next(), HasSubstr("answered comm_error"));
+  EXPECT_THAT(client.next(), HasSubstr("disconnected"));
+  EXPECT_EQ(client.next(), "connected server");
+  client.request(random_bytes(2 << 20));
+  EXPECT_EQ(client.next(), "answered ok ");
+}
+
+TEST(CellnetClient, TriesAgainWhenNobodyIsThere) {
+  auto peer = std::make_unique<Peer>();
+  const std::string url = peer->url();
+  peer.reset();
+  Client client(url);
+  EXPECT_THAT(client.next(), HasSubstr("disconnected Connection refused"));
+  EXPECT_THAT(client.next(), HasSubstr("disconnected Connection refused"));
+}
+
+TEST(CellnetClient, SaysThatAHostIsNotKnown) {
+  Client client("tcp://no-such-host.invalid:5");
+  EXPECT_THAT(client.next(), HasSubstr("disconnected the host 'no-such-host.invalid'"));
+}
+
+TEST(CellnetClient, RefusesTheWrongCell) {
+  Peer peer("site-2");
+  Client client(peer.url(), kServer);
+  EXPECT_THAT(client.next(), HasSubstr("disconnected the cell at the other end is 'site-2'"));
+}
+
+TEST(CellnetClient, RefusesWhatIsNoCell) {
+  Peer peer(kServer, "HTTP/1.1 400 Bad Request\r\n\r\n");
+  Client client(peer.url());
+  EXPECT_THAT(client.next(), HasSubstr("does not answer as a cell of NVFlare does"));
+}
+
+TEST(CellnetClient, LeavesAlsoWithoutAnAnswer) {
+  Peer peer;
+  Client client(peer.url());
+  EXPECT_EQ(client.next(), "connected server");
+  client.leave();  // the peer takes messages for itself only: not for the server that this is addressed to
+  EXPECT_EQ(client.next(), "may leave");
+}
+
+}  // namespace
+}  // namespace flare
