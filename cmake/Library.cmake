@@ -1,25 +1,41 @@
 # All code lives in one object library. The shared library, the static one and the unit tests use the same objects, so
 # tests reach internals without anything being exported for them.
 file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*/*.cpp ${PROJECT_SOURCE_DIR}/src/pipe/*/*.cpp)
+set(fobs_sources ${sources})
+list(FILTER fobs_sources INCLUDE REGEX /src/fobs/)
+list(FILTER sources EXCLUDE REGEX /src/fobs/)
 add_library(flare_objects OBJECT ${sources} ${FLARE_GENERATED_HEADERS})
 target_include_directories(flare_objects PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_include_directories(flare_objects SYSTEM PUBLIC ${FLARE_GENERATED_DIR})  # system: its warnings are not ours
 target_link_libraries(flare_objects PUBLIC flare_dependencies PRIVATE flare_warnings)
+# NVFlare's encoding of objects. It is no part of the libraries that users get until a pipe speaks it: then msgpack, which
+# is headers only, moves to Dependencies.cmake, and scripts/sbom names it.
+set(objects flare_objects)
+if(FLARE_BUILD_TESTS)
+  find_path(FLARE_MSGPACK_INCLUDE msgpack.hpp REQUIRED)
+  add_library(flare_fobs OBJECT ${fobs_sources})
+  target_include_directories(flare_fobs SYSTEM PRIVATE ${FLARE_MSGPACK_INCLUDE})
+  target_compile_definitions(flare_fobs PRIVATE MSGPACK_NO_BOOST)
+  target_link_libraries(flare_fobs PUBLIC flare_objects PRIVATE flare_warnings)
+  list(APPEND objects flare_fobs)
+endif()
 # What stands behind our own checks of what a peer sends. A sanitizer looks closer, and without optimization glibc's
 # checks of sizes do not work.
 include(CheckCXXCompilerFlag)
 check_cxx_compiler_flag(-fcf-protection FLARE_HAS_CF_PROTECTION)  # x86 only
-if(NOT FLARE_SANITIZE)
-  target_compile_options(flare_objects PRIVATE
-    -fstack-clash-protection
-    $<$<BOOL:${FLARE_HAS_CF_PROTECTION}>:-fcf-protection>
-    $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE>
-    $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>)
-endif()
-set_target_properties(flare_objects PROPERTIES
-  POSITION_INDEPENDENT_CODE ON
-  CXX_VISIBILITY_PRESET hidden
-  VISIBILITY_INLINES_HIDDEN ON)
+foreach(name IN LISTS objects)
+  if(NOT FLARE_SANITIZE)
+    target_compile_options(${name} PRIVATE
+      -fstack-clash-protection
+      $<$<BOOL:${FLARE_HAS_CF_PROTECTION}>:-fcf-protection>
+      $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE>
+      $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>)
+  endif()
+  set_target_properties(${name} PROPERTIES
+    POSITION_INDEPENDENT_CODE ON
+    CXX_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON)
+endforeach()
 # Sanitizer builds and the bundled library of the crate for Rust compile several files as one (CMAKE_UNITY_BUILD), in half
 # the time. Test programs replace the objects of some files by their own.
 set(replaced base/clock base/uuid base/version pipe/memory/memory_link runtime/bell runtime/level_fd runtime/loop)
