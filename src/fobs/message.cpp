@@ -18,7 +18,9 @@ constexpr uint8_t kMain = 100;
 constexpr size_t kHeadSize = 10;  // of a section: marker, dot, 8 bytes of size
 constexpr size_t kIdSize = 16;
 
-[[noreturn]] void refuse(const std::string &what) { throw Failure(FLARE_PROTOCOL, "NVFlare's encoding: " + what); }
+[[noreturn]] void refuse_message(const std::string &what) {
+  throw Failure(FLARE_PROTOCOL, "NVFlare's encoding: " + what);
+}
 
 uint8_t byte_at(const Bytes &bytes, size_t at) { return static_cast<uint8_t>(bytes.data[at]); }
 
@@ -29,10 +31,10 @@ struct Section {
 };
 
 Section take_section(Bytes *left) {
-  if (left->size < kHeadSize) refuse("the head of a section is cut off");
+  if (left->size < kHeadSize) refuse_message("the head of a section is cut off");
   uint64_t size = 0;
   for (size_t i = 2; i < kHeadSize; ++i) size = size << 8 | byte_at(*left, i);
-  if (size > left->size - kHeadSize) refuse("a section is cut off");
+  if (size > left->size - kHeadSize) refuse_message("a section is cut off");
   Section section{byte_at(*left, 0), byte_at(*left, 1), {left->owner, left->data + kHeadSize, size}};
   left->data += kHeadSize + size;
   left->size -= kHeadSize + size;
@@ -71,15 +73,15 @@ std::string id_bytes(const std::string &text) {
 Datum datum_of(const Section &section) {
   constexpr auto kFirst = static_cast<uint8_t>(Datum::Kind::kText), kLast = static_cast<uint8_t>(Datum::Kind::kFile);
   if (section.marker < kFirst || section.marker > kLast)
-    refuse("a section is of the unknown kind " + std::to_string(section.marker));
-  if (section.content.size <= kIdSize) refuse("a datum is empty");
+    refuse_message("a section is of the unknown kind " + std::to_string(section.marker));
+  if (section.content.size <= kIdSize) refuse_message("a datum is empty");
   const Bytes &content = section.content;
   Datum datum{static_cast<Datum::Kind>(section.marker),
               section.dot,
               id_text(content.data),
               "",
               {content.owner, content.data + kIdSize, content.size - kIdSize}};
-  if (datum.kind == Datum::Kind::kText && !is_utf8(datum.rest.text())) refuse("a datum of text is not UTF-8");
+  if (datum.kind == Datum::Kind::kText && !is_utf8(datum.rest.text())) refuse_message("a datum of text is not UTF-8");
   return datum;
 }
 
@@ -94,7 +96,7 @@ void put_head(uint8_t marker, uint8_t dot, uint64_t size, Pieces *to) {
 Message decode(const Bytes &bytes, const Limits &limits) {
   Bytes left = bytes;
   const Section main = take_section(&left);
-  if (main.marker != kMain) refuse("it does not begin with an object");
+  if (main.marker != kMain) refuse_message("it does not begin with an object");
   Message message{unpack(main.content, limits), {}};
   while (left.size > 0) {
     if (message.datums.size() == limits.max_tensors) too_large("NVFlare's encoding: too many datums");
@@ -122,20 +124,20 @@ std::vector<Source> sources_of(const Message &message, const Limits &limits) {
   for (const Datum &datum : message.datums) {
     if (datum.dot == dot::kNone) continue;
     if (datum.dot != dot::kArrays && datum.dot != dot::kTorchTensors)
-      refuse("a datum is of the unknown kind " + std::to_string(datum.dot));
+      refuse_message("a datum is of the unknown kind " + std::to_string(datum.dot));
     if (std::any_of(sources.begin(), sources.end(), [&](const Source &known) { return known.dot == datum.dot; }))
-      refuse("it has two sources of arrays of one kind");
+      refuse_message("it has two sources of arrays of one kind");
     if (datum.rest.size > limits.max_text) too_large("NVFlare's encoding: the source of arrays is too long");
     Value value;
     try {
       value = value_from_json(datum.rest.text(), limits);
     } catch (const Failure &failure) {
-      refuse(std::string("the source of arrays: ") + failure.what());
+      refuse_message(std::string("the source of arrays: ") + failure.what());
     }
     const auto text = [&](std::string_view name) {
       const Value *found = value.map() == nullptr ? nullptr : value.map()->find(name);
       if (found == nullptr || found->text() == nullptr || found->text()->empty())
-        refuse("the source of arrays has no " + std::string(name));
+        refuse_message("the source of arrays has no " + std::string(name));
       return *found->text();
     };
     sources.push_back({datum.dot, text("fqcn"), text("ref_id")});

@@ -11,7 +11,9 @@
 namespace flare::fobs {
 namespace {
 
-[[noreturn]] void refuse(const std::string &what) { throw Failure(FLARE_PROTOCOL, "NVFlare's encoding: " + what); }
+[[noreturn]] void refuse_msgpack(const std::string &what) {
+  throw Failure(FLARE_PROTOCOL, "NVFlare's encoding: " + what);
+}
 
 // Python can hash neither lists nor dicts.
 bool can_be_key(const Object &object) { return object.array() == nullptr && object.dict() == nullptr; }
@@ -26,22 +28,22 @@ Object typed(Dict map) {
     if (*key == entry::kContent) content = &pair.value;
     if (*key == entry::kDecomposer) decomposer = &pair.value;
   }
-  if (type->text() == nullptr) refuse("the name of a class is no text");
-  if (content == nullptr) refuse("an object of " + *type->text() + " has no content");
+  if (type->text() == nullptr) refuse_msgpack("the name of a class is no text");
+  if (content == nullptr) refuse_msgpack("an object of " + *type->text() + " has no content");
   if (decomposer == nullptr || decomposer->text() == nullptr || decomposer->text()->empty())
-    refuse("an object of " + *type->text() + " does not say what took it apart");
+    refuse_msgpack("an object of " + *type->text() + " does not say what took it apart");
   return Typed{*type->text(), std::move(*content), *decomposer->text()};
 }
 
 // Builds the tree from what the parser meets. What a map or list says of its length is paid for from as much as there
 // are bytes behind it: the shortest of values takes one.
-class Builder : public msgpack::null_visitor {
+class TreeBuilder : public msgpack::null_visitor {
  public:
-  Builder(const Bytes &bytes, const Limits &limits)
+  TreeBuilder(const Bytes &bytes, const Limits &limits)
       : bytes_(bytes), limits_(limits), objects_left_(std::min(limits.max_objects, bytes.size - 1)) {}
 
   Object take() {
-    if (!root_) refuse("it is cut off");
+    if (!root_) refuse_msgpack("it is cut off");
     return std::move(*root_);
   }
 
@@ -53,14 +55,14 @@ class Builder : public msgpack::null_visitor {
   bool visit_float64(double value) { return add(value); }
   bool visit_str(const char *text, uint32_t size) {
     const std::string_view view(size > 0 ? text : "", size);
-    if (!is_utf8(view)) refuse("a text is not UTF-8");
+    if (!is_utf8(view)) refuse_msgpack("a text is not UTF-8");
     return add(view);
   }
   bool visit_bin(const char *data, uint32_t size) {
     if (size == 0) return add(Bytes());
     return add(Bytes{bytes_.owner, reinterpret_cast<const std::byte *>(data), size});
   }
-  bool visit_ext(const char *, uint32_t) { refuse("it has a type of msgpack's that NVFlare does not use"); }
+  bool visit_ext(const char *, uint32_t) { refuse_msgpack("it has a type of msgpack's that NVFlare does not use"); }
 
   bool start_array(uint32_t size) {
     Array array;
@@ -75,8 +77,8 @@ class Builder : public msgpack::null_visitor {
   bool end_array() { return close(); }
   bool end_map() { return close(); }
 
-  void parse_error(size_t, size_t) { refuse("it is no msgpack"); }
-  void insufficient_bytes(size_t, size_t) { refuse("it is cut off"); }
+  void parse_error(size_t, size_t) { refuse_msgpack("it is no msgpack"); }
+  void insufficient_bytes(size_t, size_t) { refuse_msgpack("it is cut off"); }
 
  private:
   struct Open {
@@ -86,7 +88,7 @@ class Builder : public msgpack::null_visitor {
 
   size_t spend(size_t count, size_t each = 1) {
     if (count * each > objects_left_) {
-      if (bytes_.size < limits_.max_objects) refuse("a list or map says to be longer than there are bytes");
+      if (bytes_.size < limits_.max_objects) refuse_msgpack("a list or map says to be longer than there are bytes");
       too_large("NVFlare's encoding: more than " + std::to_string(limits_.max_objects) + " values (max_objects)");
     }
     objects_left_ -= count * each;
@@ -116,7 +118,7 @@ class Builder : public msgpack::null_visitor {
     if (auto *array = std::get_if<Array>(&parent.object.data())) {
       array->push_back(std::move(object));
     } else if (!parent.key) {
-      if (!can_be_key(object)) refuse("the key of a map is a list or map");
+      if (!can_be_key(object)) refuse_msgpack("the key of a map is a list or map");
       parent.key = std::move(object);
     } else {
       std::get<Dict>(parent.object.data()).push_back({std::move(*parent.key), std::move(object)});
@@ -135,12 +137,12 @@ class Builder : public msgpack::null_visitor {
 }  // namespace
 
 Object unpack(const Bytes &bytes, const Limits &limits) {
-  if (bytes.size == 0) refuse("it is empty");
-  Builder builder(bytes, limits);
+  if (bytes.size == 0) refuse_msgpack("it is empty");
+  TreeBuilder builder(bytes, limits);
   size_t read = 0;
   msgpack::parse(reinterpret_cast<const char *>(bytes.data), bytes.size, read, builder);
   Object root = builder.take();
-  if (read != bytes.size) refuse("there is more behind its end");
+  if (read != bytes.size) refuse_msgpack("there is more behind its end");
   return root;
 }
 

@@ -10,9 +10,9 @@
 namespace flare::fobs {
 namespace {
 
-class Writer {
+class MsgpackWriter {
  public:
-  explicit Writer(Pieces *to) : to_(to), packer_(*to) {}
+  explicit MsgpackWriter(Pieces *to) : to_(to), packer_(*to) {}
 
   void put(const Object &object) {
     std::visit([this](const auto &data) { put(data); }, object.data());
@@ -79,6 +79,6 @@ class Writer {
 
 }  // namespace
 
-void pack(const Object &object, Pieces *to) { Writer(to).put(object); }
+void pack(const Object &object, Pieces *to) { MsgpackWriter(to).put(object); }
 
 }  // namespace flare::fobs

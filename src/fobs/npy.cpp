@@ -13,7 +13,7 @@ namespace flare::fobs {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr size_t kAlignment = 64;
+constexpr size_t kHeadAlignment = 64;
 constexpr size_t kMaxHead = 65'536;  // NumPy itself refuses more than 10,000
 constexpr size_t kGrowth = 21;       // NumPy leaves room for so many digits, to append to the file later
 constexpr size_t kMaxDescrDepth = 32;
@@ -38,7 +38,7 @@ constexpr std::array<Known, 14> kKnown = {{{FLARE_BOOL, 'b'},
                                            {FLARE_COMPLEX64, 'c'},
                                            {FLARE_COMPLEX128, 'c'}}};
 
-[[noreturn]] void refuse(const std::string &what) { throw Failure(FLARE_PROTOCOL, "an array of NumPy: " + what); }
+[[noreturn]] void refuse_npy(const std::string &what) { throw Failure(FLARE_PROTOCOL, "an array of NumPy: " + what); }
 
 std::string_view kind_and_size(std::string_view descr) { return descr.empty() ? descr : descr.substr(1); }
 
@@ -69,15 +69,16 @@ class Head {
       } else if (key == "shape" && !std::exchange(has_shape, true)) {
         array.shape = shape();
       } else {
-        refuse("its header has '" + std::string(key.substr(0, 100)) + "', or has it twice");
+        refuse_npy("its header has '" + std::string(key.substr(0, 100)) + "', or has it twice");
       }
       if (take(',')) continue;
       expect('}');
       break;
     }
     skip_space();
-    if (!left_.empty() || !has_descr || !has_order || !has_shape) refuse("its header lacks something");
-    if (has_objects_) refuse("has Python's objects (" + array.descr.substr(0, 100) + "), which only Python can read");
+    if (!left_.empty() || !has_descr || !has_order || !has_shape) refuse_npy("its header lacks something");
+    if (has_objects_)
+      refuse_npy("has Python's objects (" + array.descr.substr(0, 100) + "), which only Python can read");
     return array;
   }
 
@@ -92,14 +93,14 @@ class Head {
   }
 
   void expect(char c) {
-    if (!take(c)) refuse(std::string("its header lacks a '") + c + "'");
+    if (!take(c)) refuse_npy(std::string("its header lacks a '") + c + "'");
   }
 
   std::string_view quoted() {
     skip_space();
     const char quote = left_.empty() ? '\0' : left_.front();
     const size_t end = quote == '\'' || quote == '"' ? left_.find(quote, 1) : std::string_view::npos;
-    if (end == std::string_view::npos) refuse("its header lacks a word in quotes");
+    if (end == std::string_view::npos) refuse_npy("its header lacks a word in quotes");
     const std::string_view word = left_.substr(1, end - 1);
     left_.remove_prefix(end + 1);
     return word;
@@ -123,10 +124,10 @@ class Head {
         has_objects_ |= word == "O" || word.ends_with("|O");
         continue;
       }
-      if (c == '\0') refuse("its header lacks a ']'");
+      if (c == '\0') refuse_npy("its header lacks a ']'");
       if (c == '[' || c == '(') ++depth;
       if (c == ']' || c == ')') --depth;
-      if (depth > kMaxDescrDepth) refuse("its records are nested too deep");
+      if (depth > kMaxDescrDepth) refuse_npy("its records are nested too deep");
       left_.remove_prefix(1);
     } while (depth > 0);
     return std::string(begin.substr(0, begin.size() - left_.size()));
@@ -139,7 +140,7 @@ class Head {
       left_.remove_prefix(word.size());
       return value;
     }
-    refuse("its header lacks a True or False");
+    refuse_npy("its header lacks a True or False");
   }
 
   std::vector<int64_t> shape() {
@@ -149,7 +150,7 @@ class Head {
       skip_space();
       int64_t extent = 0;
       const auto [end, error] = std::from_chars(left_.data(), left_.data() + left_.size(), extent);
-      if (error != std::errc() || extent < 0) refuse("its shape is none");
+      if (error != std::errc() || extent < 0) refuse_npy("its shape is none");
       left_.remove_prefix(static_cast<size_t>(end - left_.data()));
       shape.push_back(extent);
       if (take(',')) continue;
@@ -168,7 +169,7 @@ uint64_t size_of(const NpyArray &array, flare_dtype dtype, const Limits &limits)
     return tensor_bytes(dtype, array.shape.data(), static_cast<int32_t>(array.shape.size()), limits);
   } catch (const Failure &failure) {
     if (failure.status() == FLARE_TOO_LARGE) throw;
-    refuse(failure.what());
+    refuse_npy(failure.what());
   }
 }
 
@@ -201,21 +202,21 @@ Tensor row_major(const Tensor &tensor, const Limits &limits) {
 NpyArray read_npy(const Bytes &file, const Limits &limits) {
   constexpr size_t kVersionAt = kMagic.size(), kLengthAt = kVersionAt + 2;
   const auto byte_at = [&](size_t at) { return static_cast<uint8_t>(file.data[at]); };
-  if (file.size < kLengthAt + 4 || !file.text().starts_with(kMagic)) refuse("is none");
+  if (file.size < kLengthAt + 4 || !file.text().starts_with(kMagic)) refuse_npy("is none");
   const uint8_t version = byte_at(kVersionAt);
-  if (version < 1 || version > 3) refuse("is of the unknown version " + std::to_string(version));
+  if (version < 1 || version > 3) refuse_npy("is of the unknown version " + std::to_string(version));
   const size_t length_size = version == 1 ? 2 : 4;
   size_t length = 0;
   for (size_t i = length_size; i-- > 0;) length = length << 8 | byte_at(kLengthAt + i);
   const size_t begin = kLengthAt + length_size;
-  if (length > kMaxHead || length > file.size - begin) refuse("its header is cut off or too long");
+  if (length > kMaxHead || length > file.size - begin) refuse_npy("its header is cut off or too long");
   NpyArray array = Head(file.text().substr(begin, length)).read();
   array.elements = {file.owner, file.data + begin + length, file.size - begin - length};
   if (const flare_dtype dtype = dtype_of(array.descr); dtype != 0) {
     const uint64_t size = size_of(array, dtype, limits);
     if (array.elements.size != size) {
-      refuse("has " + std::to_string(array.elements.size) + " bytes of elements, and its shape needs " +
-             std::to_string(size));
+      refuse_npy("has " + std::to_string(array.elements.size) + " bytes of elements, and its shape needs " +
+                 std::to_string(size));
     }
   }
   return array;
@@ -245,7 +246,7 @@ std::string npy_head(const Tensor &tensor) {
   words += "), }";
   if (!tensor.shape.empty()) words.append(kGrowth - std::to_string(tensor.shape.front()).size(), ' ');
   constexpr size_t kBefore = kMagic.size() + 4;
-  words.resize((kBefore + words.size() + kAlignment) / kAlignment * kAlignment - kBefore, ' ');
+  words.resize((kBefore + words.size() + kHeadAlignment) / kHeadAlignment * kHeadAlignment - kBefore, ' ');
   words.back() = '\n';
   std::string head(kMagic);
   head += {'\1', '\0', static_cast<char>(words.size() & 0xff), static_cast<char>(words.size() >> 8)};

@@ -2,6 +2,9 @@
 
 namespace flare::fobs {
 
+Object::Object(const char *text) : data_(std::string(text)) {}
+Object::Object(std::string_view text) : data_(std::string(text)) {}
+Object::Object(std::string text) : data_(std::move(text)) {}
 Object::Object(Bytes bytes) : data_(std::move(bytes)) {}
 Object::Object(Joined joined) : data_(std::make_shared<const Joined>(std::move(joined))) {}
 Object::Object(Array array) : data_(std::move(array)) {}

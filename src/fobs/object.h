@@ -37,23 +37,27 @@ class Object {
   using Data = std::variant<std::monostate, bool, int64_t, uint64_t, double, std::string, Bytes,
                             std::shared_ptr<const Joined>, Array, Dict, std::shared_ptr<const Typed>>;
 
-  // Implicit, as those of Value.
+  // Implicit, as those of Value. What they put in depends on T, as Pair is not known before.
   Object() = default;
-  Object(const char *text) : data_(std::string(text)) {}
-  Object(std::string_view text) : data_(std::string(text)) {}
-  Object(std::string text) : data_(std::move(text)) {}
+  Object(const char *text);
+  Object(std::string_view text);
+  Object(std::string text);
   template <std::same_as<bool> T>
-  Object(T value) : data_(value) {}
+  Object(T value) {
+    data_.emplace<bool>(value);
+  }
   template <std::integral T>
   requires(!std::same_as<T, bool>) Object(T value) {
     if (std::in_range<int64_t>(value)) {
-      data_ = static_cast<int64_t>(value);
+      data_.emplace<int64_t>(value);
     } else {
-      data_ = static_cast<uint64_t>(value);
+      data_.emplace<uint64_t>(value);
     }
   }
   template <std::floating_point T>
-  Object(T value) : data_(static_cast<double>(value)) {}
+  Object(T value) {
+    data_.emplace<double>(value);
+  }
   Object(Bytes bytes);
   Object(Joined joined);
   Object(Array array);

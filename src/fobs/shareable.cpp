@@ -20,21 +20,21 @@ constexpr std::string_view kNvflaresOwn = "__";  // how names of NVFlare's own e
 constexpr std::array<std::string_view, 9> kKinds = {"FL_MODEL",   "WEIGHTS",    "WEIGHT_DIFF", "METRICS",    "ANALYTIC",
                                                     "COLLECTION", "STATISTICS", "PSI",         "APP_DEFINED"};
 
-[[noreturn]] void refuse(const std::string &what) { throw Failure(FLARE_PROTOCOL, "the message " + what); }
+[[noreturn]] void refuse_shareable(const std::string &what) { throw Failure(FLARE_PROTOCOL, "the message " + what); }
 
 void read_dxo(const Object *dxo, ValueReader *reader, Shareable *shareable) {
   const Object *kind = dxo == nullptr ? nullptr : dxo->find("kind");
-  if (kind == nullptr) refuse("says that it has a DXO, and has none");
+  if (kind == nullptr) refuse_shareable("says that it has a DXO, and has none");
   if (const auto member = enum_member(*kind)) {
     shareable->kind = *member;
   } else if (kind->text() != nullptr) {
     shareable->kind = *kind->text();
   } else {
-    refuse("has a DXO of no kind");
+    refuse_shareable("has a DXO of no kind");
   }
   const Object *data = dxo->find("data");
   if (data != nullptr && !data->is_none() && entries_of(*data) == nullptr)
-    refuse("has " + shareable->kind + " that are no dict by name");
+    refuse_shareable("has " + shareable->kind + " that are no dict by name");
   const bool is_model = shareable->kind == kind::kWeights || shareable->kind == kind::kWeightDiff;
   shareable->body = is_model ? reader->read_model(data) : reader->read_map(data);
   shareable->meta = reader->read_map(dxo->find("meta"));
@@ -60,7 +60,7 @@ Object kind_of(const std::string &kind) {
 Shareable read_shareable(const Message &message, const Downloads &downloads, const ReadRules &rules) {
   const Typed *typed = message.root.typed();
   const Dict *entries = entries_of(message.root);
-  if (typed == nullptr || typed->type != type::kShareable || entries == nullptr) refuse("is no Shareable");
+  if (typed == nullptr || typed->type != type::kShareable || entries == nullptr) refuse_shareable("is no Shareable");
   ValueReader reader(message, downloads, rules);
   Shareable shareable;
   shareable.headers = reader.read_map(typed->content.find(kHeaders));
