@@ -1,21 +1,18 @@
 // NumPy's file of one array: a few words about it, then its elements. Pure.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "base/npy_head.h"
 #include "model/tensor.h"
 
 namespace flare::fobs {
 
 struct NpyArray {
-  std::string descr;  // NumPy's word for the type, "<f4"; a list for records
-  bool first_index_fastest = false;
-  std::vector<int64_t> shape;
+  NpyHead head;
   Bytes elements;  // where they lie in the file
 };
 

@@ -14,7 +14,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little);
 
 [[noreturn]] void refuse_npz(const std::string &what) {
-  throw Failure(FLARE_PROTOCOL, "an archive of arrays: " + what);
+  throw Failure(FLARE_PROTOCOL, "an archive of arrays in NVFlare's encoding: " + what);
 }
 
 // The caller has checked that it is there.

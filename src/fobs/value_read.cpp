@@ -121,7 +121,7 @@ Value ValueReader::read_typed(const Object &object, const Typed &typed, Role rol
   }
   if (const auto place = array_place(object)) return read_array(*place);
   if (const auto scalar = numpy_scalar(object)) {
-    const Value value = read(*scalar->value);
+    Value value = read(*scalar->value);
     if (role == Role::kValue || !value.number()) return value;
     return scalar_tensor(value, scalar->type);
   }

@@ -61,7 +61,7 @@ TEST(FobsNpy, AreWrittenAsNumPyWritesThem) {
     if (!place || !place->native) continue;
     const NpyArray array = read_npy(*place->native->bytes(), {});
     const auto tensor = tensor_of(array, {});
-    if (!tensor || array.first_index_fastest || array.descr.front() == '>') continue;
+    if (!tensor || array.head.first_index_fastest || array.head.descr.front() == '>') continue;
     const Message written{array_of(Joined{npy_head(*tensor), tensor->bytes}), {}};
     EXPECT_EQ(to_digits(encoded(written)), to_digits(vector.bytes)) << vector.name;
     ++count;
@@ -91,7 +91,7 @@ TEST(FobsNpy, KnowTheTypesOfTensors) {
   for (const auto &[name, dtype] : expected) EXPECT_EQ(tensor_in(name).dtype, dtype) << name;
   for (const char *name : {"nd_unicode", "nd_bytes_S3", "nd_datetime64", "nd_structured"})
     EXPECT_FALSE(tensor_of(read_npy(npy_of(name), {}), {})) << name;
-  EXPECT_EQ(read_npy(npy_of("nd_structured"), {}).descr, "[('i', '<i4'), ('f', '<f8')]");
+  EXPECT_EQ(read_npy(npy_of("nd_structured"), {}).head.descr, "[('i', '<i4'), ('f', '<f8')]");
 }
 
 TEST(FobsNpy, ComeInOurOrder) {
@@ -128,8 +128,8 @@ TEST(FobsNpy, AreRefusedWhenTheyAreNone) {
     EXPECT_THAT(words_of([&] { read_npy(npy(words, ""), {}); }, status), HasSubstr(said)) << words;
   };
   const std::string rest = ", 'fortran_order': False, 'shape': (0,)}";
-  expect(bytes_of(""), "is none");
-  expect(bytes_of("\x93NUMPX\1\0\0\0\0\0"), "is none");
+  expect(bytes_of(""), "is no array of NumPy's");
+  expect(bytes_of("\x93NUMPX\1\0\0\0\0\0"), "is no array of NumPy's");
   expect(bytes_of(std::string_view("\x93NUMPY\4\0\0\0\0\0\0\0", 14)), "unknown version 4");
   expect(bytes_of(std::string_view("\x93NUMPY\1\0\xff\0\0\0\0\0", 14)), "cut off or too long");
   expect(bytes_of(std::string_view("\x93NUMPY\2\0\xff\xff\xff\xff", 12)), "cut off or too long");
@@ -149,13 +149,13 @@ TEST(FobsNpy, AreRefusedWhenTheyAreNone) {
   head("{'descr': [('a', '<i4'" + rest, "lacks");
   head("{'descr': " + std::string(40, '[') + rest, "nested too deep");
   head("{'descr': '<f4'", "lacks");
-  head("{'descr': '<f4'}", "lacks something");
+  head("{'descr': '<f4'}", "not that of an array");
   head("{'descr': '<f4', 'descr': '<f4'" + rest, "twice");
   head("{'other': '<f4'" + rest, "'other'");
   head("{'descr': <f4" + rest, "a word in quotes");
   head("{'descr': '<f4", "a word in quotes");
   head("{'descr': '<f4', 'fortran_order': Maybe, 'shape': (0,)}", "True or False");
-  head("{'descr': '<f4', 'fortran_order': False, 'shape': (0,)} x", "lacks something");
+  head("{'descr': '<f4', 'fortran_order': False, 'shape': (0,)} x", "not that of an array");
 }
 
 TEST(FobsNpy, HaveNoTypeForSomeTensors) {

@@ -299,7 +299,11 @@ TEST(FobsShareable, IsRefusedWithAReason) {
         read(task_with(Dict{{"in", Dict{{"w", array_of("no bytes")}}}}));
       },
       FLARE_PROTOCOL, "'in/w' is an array without bytes");
-  expect_refused([] { read(task_with(Dict{{"w", array_of(bytes_of("no npy"))}})); }, FLARE_PROTOCOL, "is none");
+  expect_refused(
+      [] {
+        read(task_with(Dict{{"w", array_of(bytes_of("no npy"))}}));
+      },
+      FLARE_PROTOCOL, "is no array of NumPy's");
   expect_refused(
       [] {
         read(task_with(Dict{{"w", Typed{"numpy.ndarray", Dict{{"type", "new"}, {"data", 1}}, "d"}}}));
