@@ -22,7 +22,7 @@ constexpr std::array<std::string_view, 9> kKinds = {"FL_MODEL",   "WEIGHTS",    
 
 [[noreturn]] void refuse_shareable(const std::string &what) { throw Failure(FLARE_PROTOCOL, "the message " + what); }
 
-void read_dxo(const Object *dxo, ValueReader *reader, Shareable *shareable) {
+void read_dxo(const Object *dxo, ValueReader *reader, Keys *keys, Shareable *shareable) {
   const Object *kind = dxo == nullptr ? nullptr : dxo->find("kind");
   if (kind == nullptr) refuse_shareable("says that it has a DXO, and has none");
   if (const auto member = enum_member(*kind)) {
@@ -35,8 +35,10 @@ void read_dxo(const Object *dxo, ValueReader *reader, Shareable *shareable) {
   const Object *data = dxo->find("data");
   if (data != nullptr && !data->is_none() && entries_of(*data) == nullptr)
     refuse_shareable("has " + shareable->kind + " that are no dict by name");
+  reader->note_keys(keys);
   const bool is_model = shareable->kind == kind::kWeights || shareable->kind == kind::kWeightDiff;
   shareable->body = is_model ? reader->read_model(data) : reader->read_map(data);
+  reader->note_keys(nullptr);
   shareable->meta = reader->read_map(dxo->find("meta"));
 }
 
@@ -57,7 +59,7 @@ Object kind_of(const std::string &kind) {
 
 }  // namespace
 
-Shareable read_shareable(const Message &message, const Downloads &downloads, const ReadRules &rules) {
+Shareable read_shareable(const Message &message, const Downloads &downloads, const ReadRules &rules, Keys *keys) {
   const Typed *typed = message.root.typed();
   const Dict *entries = entries_of(message.root);
   if (typed == nullptr || typed->type != type::kShareable || entries == nullptr) refuse_shareable("is no Shareable");
@@ -65,22 +67,24 @@ Shareable read_shareable(const Message &message, const Downloads &downloads, con
   Shareable shareable;
   shareable.headers = reader.read_map(typed->content.find(kHeaders));
   if (text_header(shareable, kContentType) == kDxo) {
-    read_dxo(typed->content.find(kDxo), &reader, &shareable);
+    read_dxo(typed->content.find(kDxo), &reader, keys, &shareable);
   } else {
     const Object own = without_nvflares_own(*entries);
+    reader.note_keys(keys);
     shareable.body = reader.read_map(&own);
   }
   return shareable;
 }
 
-Written write_shareable(const Shareable &result, const std::optional<ByReference> &by_reference, const Limits &limits) {
+Written write_shareable(const Shareable &result, const std::optional<ByReference> &by_reference, const Limits &limits,
+                        const Keys &keys) {
   ValueWriter writer(by_reference.has_value(), limits);
   Dict headers, entries;
   if (!result.kind.empty()) headers.push_back({kContentType, kDxo});
   for (const auto &[name, value] : result.headers)
     if (name != kContentType) headers.push_back({name, writer.write(value)});
   entries.push_back({kHeaders, std::move(headers)});
-  Object body = writer.write(result.body);
+  Object body = writer.write_body(result.body, keys);
   if (result.kind.empty()) {
     Dict &own = std::get<Dict>(body.data());
     std::move(own.begin(), own.end(), std::back_inserter(entries));

@@ -14,7 +14,8 @@
 namespace flare::fobs {
 namespace {
 
-constexpr size_t kAlignment = 64;  // of received elements, as flare_agent.h promises
+constexpr size_t kAlignment = 64;    // of received elements, as flare_agent.h promises
+constexpr size_t kMostShown = 1000;  // of a name, in a message
 
 Bytes whole(const Joined &joined) {
   Pieces pieces;
@@ -54,15 +55,20 @@ ValueReader::ValueReader(const Message &message, const Downloads &downloads, con
       rules_(rules),
       arrays_left_(rules.limits.max_tensors),
       array_bytes_left_(rules.limits.max_message_bytes),
-      opaque_bytes_left_(rules.limits.max_envelope_bytes) {
+      opaque_bytes_left_(rules.limits.max_envelope_bytes),
+      name_bytes_left_(rules.limits.max_envelope_bytes) {
   for (const Datum &datum : message.datums)
     if (datum.dot == dot::kNone) datums_.emplace(datum.id, &datum);
 }
 
+std::string ValueReader::path() const {
+  std::string path;
+  for (const std::string_view name : path_) path.append(path.empty() ? "" : "/").append(name);
+  return path;
+}
+
 void ValueReader::refuse(const std::string &what) const {
-  std::string name;
-  for (const std::string_view key : path_) name += (name.empty() ? "" : "/") + std::string(key.substr(0, 100));
-  throw Failure(FLARE_PROTOCOL, "'" + name + "' " + what);
+  throw Failure(FLARE_PROTOCOL, "'" + path().substr(0, kMostShown) + "' " + what);
 }
 
 Value ValueReader::read(const Object &object) { return read(object, Role::kValue); }
@@ -175,7 +181,12 @@ bool ValueReader::read_entries(const Dict &dict, Role role, Map *map) {
   if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) return false;
   for (size_t i = 0; i < dict.size(); ++i) {
     path_.push_back(names[i]);
+    path_bytes_ += names[i].size() + 1;
+    if (path_bytes_ > name_bytes_left_) too_large("the names are longer together than max_envelope_bytes");
+    name_bytes_left_ -= path_bytes_;
+    if (keys_ != nullptr && dict[i].key.text() == nullptr) keys_->insert_or_assign(path(), dict[i].key);
     map->set(names[i], read(dict[i].value, role));
+    path_bytes_ -= names[i].size() + 1;
     path_.pop_back();
   }
   return true;

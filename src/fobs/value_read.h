@@ -20,6 +20,9 @@ namespace flare::fobs {
 using Items = std::map<std::string, Value, std::less<>>;
 using Downloads = std::map<uint8_t, Items>;
 
+// The keys of a model that are no texts, by the names that they have as texts, joined with '/'.
+using Keys = std::map<std::string, Object, std::less<>>;
+
 struct ReadRules {
   Limits limits;
   // Where elements go that do not lie where a tensor's may: at a multiple of 64.
@@ -42,11 +45,15 @@ class ValueReader {
   Map read_map(const Object *object);
   // Of a model: also lists of numbers and single numbers are tensors.
   Map read_model(const Object *object);
+  // What the keys were that the names in maps were made of, from now on.
+  void note_keys(Keys *keys) { keys_ = keys; }
 
   // The failure says where the reader is.
   [[noreturn]] void refuse(const std::string &what) const;
 
  private:
+  std::string path() const;
+
   enum class Role { kValue, kWeight };
 
   Value read(const Object &object, Role role);
@@ -68,10 +75,13 @@ class ValueReader {
   const ReadRules &rules_;
   std::map<std::string_view, const Datum *> datums_;  // those that were not yet used
   std::vector<std::string_view> path_;                // of names, from the root to the entry that is read
+  size_t path_bytes_ = 0;
+  Keys *keys_ = nullptr;
   size_t depth_ = 0;
   size_t arrays_left_;
   uint64_t array_bytes_left_;
   uint64_t opaque_bytes_left_;
+  uint64_t name_bytes_left_;  // of names joined, which inside a long name are many times the message
 };
 
 }  // namespace flare::fobs

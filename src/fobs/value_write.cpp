@@ -39,15 +39,31 @@ Object ValueWriter::write(const Value &value) {
 Object ValueWriter::write(const Map &map) {
   Dict dict;
   dict.reserve(map.size());
-  for (const auto &[key, value] : map) {
+  const size_t above = path_.size();
+  for (const auto &[name, value] : map) {
+    if (keys_ != nullptr) path_.append(path_.empty() ? "" : "/").append(name);
     try {
-      dict.push_back({key, write(value)});
+      dict.push_back({key_of(name), write(value)});
     } catch (const Failure &failure) {
       if (value.tensor() == nullptr) throw;
-      throw Failure(failure.status(), "tensor '" + key + "': " + failure.what());
+      throw Failure(failure.status(), "tensor '" + name + "': " + failure.what());
     }
+    path_.resize(above);
   }
   return dict;
+}
+
+Object ValueWriter::write_body(const Map &map, const Keys &keys) {
+  keys_ = keys.empty() ? nullptr : &keys;
+  Object body = write(map);
+  keys_ = nullptr;
+  return body;
+}
+
+Object ValueWriter::key_of(const std::string &name) const {
+  if (keys_ == nullptr) return name;
+  const auto key = keys_->find(path_);
+  return key == keys_->end() ? Object(name) : key->second;
 }
 
 Object ValueWriter::write_array(const Tensor &tensor) {

@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "fobs/object.h"
+#include "fobs/value_read.h"
 #include "model/value.h"
 
 namespace flare::fobs {
@@ -20,15 +21,20 @@ class ValueWriter {
   // Throws Failure(FLARE_INVALID_ARGUMENT) for a tensor of a type that NumPy does not know.
   Object write(const Value &value);
   Object write(const Map &map);
+  // With the keys that its names had in the task.
+  Object write_body(const Map &map, const Keys &keys);
 
   // By reference: the tensors, in the order of their numbers.
   std::vector<Tensor> take_items() && { return std::move(items_); }
 
  private:
   Object write_array(const Tensor &tensor);
+  Object key_of(const std::string &name) const;
 
   bool by_reference_;
   const Limits &limits_;
+  const Keys *keys_ = nullptr;
+  std::string path_;  // of names, while there are keys
   std::vector<Tensor> items_;
 };
 

@@ -24,8 +24,8 @@ Downloads some_downloads() {
 }
 
 Shareable written_and_read(const Shareable &shareable, const std::optional<ByReference> &by_reference,
-                           const ReadRules &rules) {
-  const Written written = write_shareable(shareable, by_reference, rules.limits);
+                           const ReadRules &rules, const Keys &keys) {
+  const Written written = write_shareable(shareable, by_reference, rules.limits, keys);
   Items items;
   for (size_t i = 0; i < written.items.size(); ++i) items[item_name(i)] = written.items[i];
   return read_shareable(decode(encode(written.message).join(), rules.limits), {{dot::kArrays, items}}, rules);
@@ -35,8 +35,9 @@ void check(const Bytes &bytes) {
   ReadRules rules;
   rules.limits.max_objects = 10'000;
   Shareable task;
+  Keys keys;
   try {
-    task = read_shareable(decode(bytes, rules.limits), some_downloads(), rules);
+    task = read_shareable(decode(bytes, rules.limits), some_downloads(), rules, &keys);
   } catch (const Failure &failure) {
     require(failure.status() == FLARE_PROTOCOL || failure.status() == FLARE_TOO_LARGE);
     return;
@@ -44,12 +45,12 @@ void check(const Bytes &bytes) {
   for (const auto &by_reference : {std::optional<ByReference>(), std::optional(ByReference{"cell", "ref"})}) {
     Shareable once;
     try {
-      once = written_and_read(task, by_reference, rules);
+      once = written_and_read(task, by_reference, rules, keys);
     } catch (const Failure &failure) {
       require(failure.status() == FLARE_PROTOCOL || failure.status() == FLARE_TOO_LARGE);  // objects grow when written
       continue;
     }
-    const Shareable twice = written_and_read(once, by_reference, rules);
+    const Shareable twice = written_and_read(once, by_reference, rules, keys);
     require(once.kind == twice.kind && same_contents(once.body, twice.body));
     require(same_contents(once.headers, twice.headers) && same_contents(once.meta, twice.meta));
   }

@@ -241,6 +241,24 @@ TEST(FobsShareable, MakesObjectsOfPythonWhole) {
       FLARE_TOO_LARGE, "max_envelope_bytes");
 }
 
+// A model may have numbers as its keys, which a trainer sees as names.
+TEST(FobsShareable, GivesNamesBackTheKeysThatTheyWere) {
+  const Object array = message_of("nd_float32").root, kind = enum_of(type::kDataKind, "WEIGHTS");
+  const Object data = Dict{{0, array}, {"0/1", array}, {"in", Dict{{-1, array}, {kind, array}, {"2", array}}}};
+  Keys keys;
+  const Shareable task = read_shareable(task_with(data), {}, {}, &keys);
+  EXPECT_EQ(keys.size(), 3u);
+  ASSERT_EQ(tensors_of(task).size(), 5u);
+  EXPECT_EQ(tensors_of(task)[2].name, "in/-1");
+  EXPECT_EQ(tensors_of(task)[3].name, "in/WEIGHTS");
+  const auto sent = [&](const Keys &with) {
+    const Written written = write_shareable(task, std::nullopt, {}, with);
+    return show(*written.message.root.typed()->content.find("DXO")->find("data"));
+  };
+  EXPECT_EQ(sent(keys), show(data));
+  EXPECT_NE(sent({}), show(data));
+}
+
 // FedAvg(model={...}) hands its first model out as Python's lists.
 TEST(FobsShareable, MakesTensorsOfAModelsNumbers) {
   const Shareable task = read(task_with(Dict{{"rows", Array{Array{1, 2.5}, Array{3, 4}}},
@@ -334,6 +352,10 @@ TEST(FobsShareable, HasLimits) {
   rules.limits = {};
   rules.limits.max_message_bytes = 20;
   expect_refused([&] { read(two, {}, rules); }, FLARE_TOO_LARGE, "max_message_bytes");
+  rules.limits = {};
+  rules.limits.max_envelope_bytes = 3 * 1001;
+  const Message names = task_with(Dict{{std::string(1000, 'n'), Dict{{1, 1}, {2, 2}, {3, 3}}}}, "METRICS");
+  expect_refused([&] { read(names, {}, rules); }, FLARE_TOO_LARGE, "the names are longer together");
   rules.limits = {};
   rules.limits.max_text = 20;
   expect_refused([&] { read(task_with(Dict{{std::string(21, 'n'), 1}}), {}, rules); }, FLARE_TOO_LARGE, "a name of 21");
