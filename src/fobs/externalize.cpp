@@ -22,15 +22,15 @@ class Externalizer {
   std::optional<Object> outside(const Object &object) {
     if (const std::string *text = object.text()) {
       if (text->size() < rules_.from_size || characters(*text) < rules_.from_size) return std::nullopt;
-      return move_out(Datum::Kind::kText, *text, {});
+      return move_out(Datum::Kind::kText, {*text, {}, ""});
     }
     if (const Bytes *bytes = object.bytes()) {
       if (bytes->size < rules_.from_size) return std::nullopt;
-      return move_out(Datum::Kind::kBytes, "", *bytes);
+      return move_out(Datum::Kind::kBytes, {"", *bytes, ""});
     }
     if (const auto *joined = std::get_if<std::shared_ptr<const Joined>>(&object.data())) {
       if ((*joined)->size() < rules_.from_size) return std::nullopt;
-      return move_out(Datum::Kind::kBytes, (*joined)->head, (*joined)->rest);
+      return move_out(Datum::Kind::kBytes, **joined);
     }
     if (const Typed *typed = object.typed()) {
       std::optional<Object> content = outside(typed->content);
@@ -63,8 +63,8 @@ class Externalizer {
     return changed;
   }
 
-  Object move_out(Datum::Kind kind, std::string head, Bytes rest) {
-    datums_->push_back({kind, dot::kNone, rules_.new_id(), std::move(head), std::move(rest)});
+  Object move_out(Datum::Kind kind, Joined content) {
+    datums_->push_back({kind, dot::kNone, rules_.new_id(), std::move(content)});
     return datum_reference_of(datums_->back().id);
   }
 

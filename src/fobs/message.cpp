@@ -76,12 +76,9 @@ Datum datum_of(const Section &section) {
     refuse_message("a section is of the unknown kind " + std::to_string(section.marker));
   if (section.content.size <= kIdSize) refuse_message("a datum is empty");
   const Bytes &content = section.content;
-  Datum datum{static_cast<Datum::Kind>(section.marker),
-              section.dot,
-              id_text(content.data),
-              "",
-              {content.owner, content.data + kIdSize, content.size - kIdSize}};
-  if (datum.kind == Datum::Kind::kText && !is_utf8(datum.rest.text())) refuse_message("a datum of text is not UTF-8");
+  const Bytes bytes{content.owner, content.data + kIdSize, content.size - kIdSize};
+  Datum datum{static_cast<Datum::Kind>(section.marker), section.dot, id_text(content.data), {"", bytes, ""}};
+  if (datum.kind == Datum::Kind::kText && !is_utf8(bytes.text())) refuse_message("a datum of text is not UTF-8");
   return datum;
 }
 
@@ -111,10 +108,9 @@ Pieces encode(const Message &message) {
   put_head(kMain, dot::kNone, root.size(), &whole);
   whole.refer(root);
   for (const Datum &datum : message.datums) {
-    put_head(static_cast<uint8_t>(datum.kind), datum.dot, kIdSize + datum.head.size() + datum.rest.size, &whole);
+    put_head(static_cast<uint8_t>(datum.kind), datum.dot, kIdSize + datum.content.size(), &whole);
     whole.write(id_bytes(datum.id));
-    whole.write(datum.head);
-    whole.refer(datum.rest);
+    whole.refer(datum.content);
   }
   return whole;
 }
@@ -127,10 +123,10 @@ std::vector<Source> sources_of(const Message &message, const Limits &limits) {
       refuse_message("a datum is of the unknown kind " + std::to_string(datum.dot));
     if (std::any_of(sources.begin(), sources.end(), [&](const Source &known) { return known.dot == datum.dot; }))
       refuse_message("it has two sources of arrays of one kind");
-    if (datum.rest.size > limits.max_text) too_large("NVFlare's encoding: the source of arrays is too long");
+    if (datum.content.bytes.size > limits.max_text) too_large("NVFlare's encoding: the source of arrays is too long");
     Value value;
     try {
-      value = value_from_json(datum.rest.text(), limits);
+      value = value_from_json(datum.content.bytes.text(), limits);
     } catch (const Failure &failure) {
       refuse_message(std::string("the source of arrays: ") + failure.what());
     }
@@ -148,7 +144,7 @@ std::vector<Source> sources_of(const Message &message, const Limits &limits) {
 Datum source_datum(const Source &source, std::string id) {
   const std::string text =
       "{\"fqcn\": " + value_to_json(source.fqcn) + ", \"ref_id\": " + value_to_json(source.ref_id) + "}";
-  return {Datum::Kind::kText, source.dot, std::move(id), "", copy_bytes(text.data(), text.size())};
+  return {Datum::Kind::kText, source.dot, std::move(id), {"", copy_bytes(text.data(), text.size()), ""}};
 }
 
 }  // namespace flare::fobs

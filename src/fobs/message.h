@@ -20,10 +20,9 @@ struct Datum {
   enum class Kind : uint8_t { kText = 101, kBytes = 102, kFile = 103 };
 
   Kind kind = Kind::kBytes;
-  uint8_t dot = 0;   // see classes.h
-  std::string id;    // a UUID
-  std::string head;  // what is ours of the content, before `rest`
-  Bytes rest;
+  uint8_t dot = 0;  // see classes.h
+  std::string id;   // a UUID
+  Joined content;   // of a message that was read in `bytes` alone
 };
 
 struct Message {

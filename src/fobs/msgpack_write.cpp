@@ -46,8 +46,7 @@ class MsgpackWriter {
   }
   void put(const std::shared_ptr<const Joined> &joined) {
     packer_.pack_bin(length(joined->size(), "bytes"));
-    to_->write(joined->head);
-    to_->refer(joined->rest);
+    to_->refer(*joined);
   }
   void put(const Array &array) {
     packer_.pack_array(length(array.size(), "a list"));

@@ -23,6 +23,6 @@ struct NpzMember {
 std::vector<NpzMember> read_npz(const Bytes &archive, const Limits &limits);
 
 // An archive of one array, byte for byte as NumPy makes it. Throws Failure as npy_head().
-Pieces write_npz(std::string_view name, const Tensor &tensor);
+Joined write_npz(std::string_view name, const Tensor &tensor);
 
 }  // namespace flare::fobs

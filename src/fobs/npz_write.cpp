@@ -43,7 +43,6 @@ void put_extra64(uint64_t size, Pieces *to) {
 constexpr size_t kExtra64Size = 20;
 
 void put_end64(uint64_t begin, uint64_t size, Pieces *to) {
-  const uint64_t at = to->size();
   to->little_endian(zip::kEnd64Magic);
   to->little_endian(uint64_t{zip::kEnd64Size - 12});
   to->little_endian(kVersion64);
@@ -55,12 +54,12 @@ void put_end64(uint64_t begin, uint64_t size, Pieces *to) {
   to->little_endian(begin);
   to->little_endian(zip::kLocator64Magic);
   to->little_endian(uint32_t{0});
-  to->little_endian(at);
+  to->little_endian(begin + size);
   to->little_endian(uint32_t{1});
 }
 
-void put_directory(uint32_t crc, uint64_t size, const std::string &name, Pieces *to) {
-  const uint64_t begin = to->size();
+// `begin` is where it begins.
+void put_directory(uint64_t begin, uint32_t crc, uint64_t size, const std::string &name, Pieces *to) {
   to->little_endian(zip::kCentralMagic);
   to->little_endian(static_cast<uint16_t>(kUnix | kVersion64));
   put_common(crc, short_of(size), name, size > kMax32 ? kExtra64Size : 0, to);
@@ -70,7 +69,7 @@ void put_directory(uint32_t crc, uint64_t size, const std::string &name, Pieces 
   to->little_endian(uint32_t{0});  // where the local head is
   to->write(name);
   if (size > kMax32) put_extra64(size, to);
-  const uint64_t directory_size = to->size() - begin;
+  const uint64_t directory_size = to->size();
   if (begin > kMax32) put_end64(begin, directory_size, to);
   to->little_endian(zip::kEndMagic);
   to->little_endian(uint32_t{0});  // disks
@@ -83,21 +82,20 @@ void put_directory(uint32_t crc, uint64_t size, const std::string &name, Pieces 
 
 }  // namespace
 
-Pieces write_npz(std::string_view array_name, const Tensor &tensor) {
+Joined write_npz(std::string_view array_name, const Tensor &tensor) {
   if (array_name.size() > kMaxName) throw Failure(FLARE_INVALID_ARGUMENT, "the name of an array is too long");
   const std::string name = std::string(array_name) + ".npy";
-  const std::string head = npy_head(tensor);
-  const uint64_t size = head.size() + tensor.bytes.size;
-  const uint32_t crc = crc32_of(crc32_of(0, std::as_bytes(std::span(head))), {tensor.bytes.data, tensor.bytes.size});
-  Pieces archive;
-  archive.little_endian(zip::kLocalMagic);
-  put_common(crc, zip::kElsewhere, name, kExtra64Size, &archive);
-  archive.write(name);
-  put_extra64(size, &archive);
-  archive.write(head);
-  archive.refer(tensor.bytes);
-  put_directory(crc, size, name, &archive);
-  return archive;
+  const std::string npy = npy_head(tensor);
+  const uint64_t size = npy.size() + tensor.bytes.size;
+  const uint32_t crc = crc32_of(crc32_of(0, std::as_bytes(std::span(npy))), {tensor.bytes.data, tensor.bytes.size});
+  Pieces local, directory;
+  local.little_endian(zip::kLocalMagic);
+  put_common(crc, zip::kElsewhere, name, kExtra64Size, &local);
+  local.write(name);
+  put_extra64(size, &local);
+  local.write(npy);
+  put_directory(local.size() + tensor.bytes.size, crc, size, name, &directory);
+  return {std::string(local.join().text()), tensor.bytes, std::string(directory.join().text())};
 }
 
 }  // namespace flare::fobs

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "fobs/pieces.h"
 
 namespace flare::fobs {
 
@@ -21,14 +22,6 @@ struct Typed;
 using Array = std::vector<Object>;
 // In the order of the sender. Keys may be whatever Python can hash, and NVFlare sends each but once.
 using Dict = std::vector<Pair>;
-
-// Bytes of which the first ones are ours, so that what follows need not be copied behind them: they travel as one.
-struct Joined {
-  std::string head;
-  Bytes rest;
-
-  uint64_t size() const { return head.size() + rest.size; }
-};
 
 // A copy shares what objects of classes and bytes consist of.
 class Object {

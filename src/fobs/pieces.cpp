@@ -36,6 +36,12 @@ void Pieces::refer(const Pieces &pieces) {
   words_ += pieces.words_;
 }
 
+void Pieces::refer(const Joined &joined) {
+  write(joined.head);
+  refer(joined.bytes);
+  write(joined.tail);
+}
+
 std::vector<Bytes> Pieces::take() && {
   flush();
   return std::move(pieces_);
@@ -50,6 +56,12 @@ Bytes Pieces::join() const {
   }
   if (!words_.empty()) std::memcpy(to, words_.data(), words_.size());
   return block.share();
+}
+
+Bytes join(const Joined &joined) {
+  Pieces pieces;
+  pieces.refer(joined);
+  return pieces.join();
 }
 
 }  // namespace flare::fobs

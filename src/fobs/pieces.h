@@ -10,6 +10,15 @@
 
 namespace flare::fobs {
 
+// Bytes between words of ours, which travel as one: so they need not be copied to be together.
+struct Joined {
+  std::string head;
+  Bytes bytes;
+  std::string tail;
+
+  uint64_t size() const { return head.size() + bytes.size + tail.size(); }
+};
+
 class Pieces {
  public:
   void write(const char *data, size_t size) { words_.append(data, size); }
@@ -17,6 +26,7 @@ class Pieces {
   // Small ones are copied.
   void refer(const Bytes &bytes);
   void refer(const Pieces &pieces);
+  void refer(const Joined &joined);
   template <typename Number>
   void big_endian(Number number) {
     for (size_t i = sizeof number; i-- > 0;) words_ += static_cast<char>(number >> (8 * i) & 0xff);
@@ -38,5 +48,7 @@ class Pieces {
   uint64_t referred_ = 0;  // bytes of pieces_
   std::string words_;      // what comes after them
 };
+
+Bytes join(const Joined &joined);
 
 }  // namespace flare::fobs

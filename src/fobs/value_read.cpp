@@ -17,13 +17,6 @@ namespace {
 constexpr size_t kAlignment = 64;    // of received elements, as flare_agent.h promises
 constexpr size_t kMostShown = 1000;  // of a name, in a message
 
-Bytes whole(const Joined &joined) {
-  Pieces pieces;
-  pieces.write(joined.head);
-  pieces.refer(joined.rest);
-  return pieces.join();
-}
-
 // As Python's str() of a key, or nothing for those that are no names.
 std::optional<std::string> name_of(const Object &key) {
   if (const std::string *text = key.text()) return *text;
@@ -105,7 +98,7 @@ Value ValueReader::read(const Object &object, Role role) {
   } else if (const Bytes *bytes = object.bytes()) {
     value = *bytes;
   } else if (const auto *joined = std::get_if<std::shared_ptr<const Joined>>(&object.data())) {
-    value = whole(**joined);
+    value = join(**joined);
   } else if (const auto *truth = std::get_if<bool>(&object.data())) {
     value = *truth;
   } else if (const auto *number = std::get_if<int64_t>(&object.data())) {
@@ -122,8 +115,8 @@ Value ValueReader::read(const Object &object, Role role) {
 Value ValueReader::read_typed(const Object &object, const Typed &typed, Role role) {
   if (datum_reference(object)) {
     const Datum &found = datum(object);
-    if (found.kind != Datum::Kind::kText) return found.rest;
-    return found.rest.text();
+    if (found.kind != Datum::Kind::kText) return found.content.bytes;
+    return found.content.bytes.text();
   }
   if (const auto place = array_place(object)) return read_array(*place);
   if (const auto scalar = numpy_scalar(object)) {
@@ -214,10 +207,10 @@ const Datum &ValueReader::datum(const Object &object) {
 // Of an array's file, in the object or in a datum.
 Bytes ValueReader::native_bytes(const Object &object) {
   if (const Bytes *bytes = object.bytes()) return *bytes;
-  if (const auto *joined = std::get_if<std::shared_ptr<const Joined>>(&object.data())) return whole(**joined);
+  if (const auto *joined = std::get_if<std::shared_ptr<const Joined>>(&object.data())) return join(**joined);
   if (datum_reference(object)) {
     const Datum &found = datum(object);
-    if (found.kind == Datum::Kind::kBytes) return found.head.empty() ? found.rest : whole({found.head, found.rest});
+    if (found.kind == Datum::Kind::kBytes) return found.content.bytes;
   }
   refuse("is an array without bytes");
 }
@@ -266,8 +259,8 @@ Object ValueReader::inlined(const Object &object) {
   if (const Typed *typed = object.typed()) {
     if (datum_reference(object)) {
       const Datum &found = datum(object);
-      if (found.kind == Datum::Kind::kText) return found.rest.text();
-      return found.rest;
+      if (found.kind == Datum::Kind::kText) return found.content.bytes.text();
+      return found.content.bytes;
     }
     if (const auto place = array_place(object); place && place->native == nullptr) return inlined_array(object, *place);
     return Typed{typed->type, inlined(typed->content), typed->decomposer};
@@ -295,7 +288,7 @@ Object ValueReader::inlined_array(const Object &object, const ArrayPlace &place)
   if (const auto *unknown = std::get_if<OpaqueObject>(&array.data())) return unpack(unknown->content, rules_.limits);
   const Tensor *tensor = array.tensor();
   if (tensor == nullptr) refuse("is no array");
-  return array_of(Joined{npy_head(*tensor), tensor->bytes});
+  return array_of(Joined{npy_head(*tensor), tensor->bytes, ""});
 }
 
 }  // namespace flare::fobs

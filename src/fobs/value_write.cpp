@@ -68,7 +68,7 @@ Object ValueWriter::key_of(const std::string &name) const {
 
 Object ValueWriter::write_array(const Tensor &tensor) {
   std::string head = npy_head(tensor);
-  if (!by_reference_) return array_of(Joined{std::move(head), tensor.bytes});
+  if (!by_reference_) return array_of(Joined{std::move(head), tensor.bytes, ""});
   items_.push_back(tensor);
   return array_reference_of(item_name(items_.size() - 1));
 }

@@ -23,7 +23,7 @@ void check_npy(const Bytes &file) {
   const auto tensor = tensor_of(array, {});
   if (!tensor) return;
   require(tensor->bytes.size == array.elements.size);
-  const auto members = read_npz(write_npz("T0", *tensor).join(), {});
+  const auto members = read_npz(join(write_npz("T0", *tensor)), {});
   require(members.size() == 1 && members[0].name == "T0");
   const auto again = tensor_of(read_npy(members[0].npy, {}), {});
   require(again->dtype == tensor->dtype && again->shape == tensor->shape);

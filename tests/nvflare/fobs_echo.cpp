@@ -32,17 +32,17 @@ void put(const Bytes &bytes) {
   std::fflush(stdout);
 }
 
-Pieces answer(const std::string &how, const Bytes &bytes) {
+Bytes answer(const std::string &how, const Bytes &bytes) {
   if (how == "npz") {
     const NpzMember member = read_npz(bytes, {}).at(0);
-    return write_npz(member.name, tensor_of(read_npy(member.npy, {}), {}).value());
+    return join(write_npz(member.name, tensor_of(read_npy(member.npy, {}), {}).value()));
   }
   const Message message = decode(bytes, {});
-  if (how == "objects") return encode(message);
+  if (how == "objects") return encode(message).join();
   const Shareable task = read_shareable(message, {}, {});
   std::optional<ByReference> by_reference;
   if (how == "reference") by_reference = ByReference{"site-1_job_active", "11111111-2222-3333-4444-555555555555"};
-  return encode(write_shareable(task, by_reference, {}).message);
+  return encode(write_shareable(task, by_reference, {}).message).join();
 }
 
 }  // namespace
@@ -52,7 +52,7 @@ int main(int argc, char **argv) {
   if (argc != 2) return 2;
   while (const auto bytes = flare::fobs::next()) {
     try {
-      flare::fobs::put(flare::fobs::answer(argv[1], *bytes).join());
+      flare::fobs::put(flare::fobs::answer(argv[1], *bytes));
     } catch (const std::exception &failure) {
       std::fprintf(stderr, "%s\n", failure.what());
       flare::fobs::put({});

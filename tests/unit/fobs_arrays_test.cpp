@@ -62,7 +62,7 @@ TEST(FobsNpy, AreWrittenAsNumPyWritesThem) {
     const NpyArray array = read_npy(*place->native->bytes(), {});
     const auto tensor = tensor_of(array, {});
     if (!tensor || array.head.first_index_fastest || array.head.descr.front() == '>') continue;
-    const Message written{array_of(Joined{npy_head(*tensor), tensor->bytes}), {}};
+    const Message written{array_of(Joined{npy_head(*tensor), tensor->bytes, ""}), {}};
     EXPECT_EQ(to_digits(encoded(written)), to_digits(vector.bytes)) << vector.name;
     ++count;
   }
@@ -170,16 +170,14 @@ TEST(FobsNpz, IsReadAndWrittenAsNumPysOwn) {
   EXPECT_EQ(members[0].name, "T0");
   const Tensor tensor = tensor_of(read_npy(members[0].npy, {}), {}).value();
   EXPECT_THAT(elements_of<float>(tensor), ElementsAre(0, 1, 2));
-  EXPECT_EQ(to_digits(write_npz("T0", tensor).join().text()), to_digits(item));
+  EXPECT_EQ(to_digits(join(write_npz("T0", tensor)).text()), to_digits(item));
 }
 
 TEST(FobsNpz, LeavesLargeArraysWhereTheyAre) {
   const std::string elements(100'000, 'x');
   const Tensor tensor{FLARE_UINT8, {100'000}, bytes_of(elements)};
-  const std::vector<Bytes> pieces = write_npz("T17", tensor).take();
-  ASSERT_EQ(pieces.size(), 3u);
-  EXPECT_EQ(pieces[1].data, tensor.bytes.data);
-  const Bytes archive = write_npz("T17", tensor).join();
+  EXPECT_EQ(write_npz("T17", tensor).bytes.data, tensor.bytes.data);
+  const Bytes archive = join(write_npz("T17", tensor));
   const Bytes npy = read_npz(archive, {})[0].npy;
   EXPECT_GE(npy.data, archive.data);
   EXPECT_EQ(tensor_of(read_npy(npy, {}), {})->bytes.text(), elements);

@@ -72,7 +72,7 @@ struct Shown {
   std::string operator()(const std::string &text) const { return 't' + to_digits(text); }
   std::string operator()(const Bytes &bytes) const { return 'b' + to_digits(bytes.text()); }
   std::string operator()(const std::shared_ptr<const Joined> &joined) const {
-    return 'b' + to_digits(joined->head) + to_digits(joined->rest.text());
+    return 'b' + to_digits(join(*joined).text());
   }
   std::string operator()(const Array &array) const {
     std::string text;
@@ -95,7 +95,7 @@ inline std::string show(const Message &message) {
   std::string text = show(message.root);
   for (const Datum &datum : message.datums) {
     text += '\n' + std::to_string(static_cast<int>(datum.kind)) + ' ' + std::to_string(datum.dot) + ' ' + datum.id +
-            ' ' + to_digits(datum.head) + to_digits(datum.rest.text());
+            ' ' + to_digits(join(datum.content).text());
   }
   return text;
 }

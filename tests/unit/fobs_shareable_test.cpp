@@ -154,7 +154,7 @@ TEST(FobsShareable, MayLeaveArraysToBeDownloaded) {
   // As the receiver does it.
   Items items;
   for (size_t i = 0; i < written.items.size(); ++i) {
-    const Bytes archive = write_npz(item_name(i), written.items[i]).join();
+    const Bytes archive = join(write_npz(item_name(i), written.items[i]));
     for (const NpzMember &member : read_npz(archive, {})) items[member.name] = array_value(member.npy, {});
   }
   const Shareable read_again = read(message, {{dot::kArrays, items}});
@@ -173,7 +173,7 @@ TEST(FobsShareable, PutsLargeArraysIntoDatums) {
   result.body.set("w", Tensor{FLARE_UINT8, {10 << 20}, bytes_of(elements)});
   const Message message = write_shareable(result, std::nullopt, {}).message;
   ASSERT_EQ(message.datums.size(), 1u);
-  EXPECT_EQ(message.datums[0].rest.data, result.body.find("w")->tensor()->bytes.data) << "nor is it copied";
+  EXPECT_EQ(message.datums[0].content.bytes.data, result.body.find("w")->tensor()->bytes.data) << "nor is it copied";
   const Shareable again = read(decode(encode(message).join(), {}));
   EXPECT_EQ(again.body.find("w")->tensor()->bytes.text(), elements);
 }
@@ -224,13 +224,12 @@ TEST(FobsShareable, MakesObjectsOfPythonWhole) {
   const auto unknown = [](Object content) { return Object(Typed{"a.B", std::move(content), "a.BDecomposer"}); };
   Message message = task_with(
       Dict(), "METRICS", {{"x", unknown(Array{array_reference_of("T0"), Dict{{"big", datum_reference_of("id-1")}}})}});
-  message.datums.push_back({Datum::Kind::kText, dot::kNone, "id-1", "", bytes_of("large text")});
+  message.datums.push_back({Datum::Kind::kText, dot::kNone, "id-1", {"", bytes_of("large text"), ""}});
   const Shareable task = read(message, {{dot::kArrays, {{"T0", floats({7})}}}});
   const Written written = write_shareable(task, std::nullopt, {});
   const Object *x = written.message.root.typed()->content.find("__headers__")->find("x");
-  EXPECT_EQ(
-      show(*x),
-      show(unknown(Array{array_of(Joined{npy_head(floats({7})), floats({7}).bytes}), Dict{{"big", "large text"}}})));
+  EXPECT_EQ(show(*x), show(unknown(Array{array_of(Joined{npy_head(floats({7})), floats({7}).bytes, ""}),
+                                         Dict{{"big", "large text"}}})));
   expect_refused([&] { read(message); }, FLARE_PROTOCOL, "'x' was not downloaded");
   ReadRules rules;
   rules.limits.max_envelope_bytes = 20;
@@ -336,7 +335,7 @@ TEST(FobsShareable, UsesADatumOnce) {
   const Object text = datum_reference_of("id-1");
   Message message = task_with(Dict(), "METRICS", {{"a", text}, {"b", text}});
   expect_refused([&] { read(message); }, FLARE_PROTOCOL, "'a' refers to a datum that is missing");
-  message.datums.push_back({Datum::Kind::kText, dot::kNone, "id-1", "", bytes_of("x")});
+  message.datums.push_back({Datum::Kind::kText, dot::kNone, "id-1", {"", bytes_of("x"), ""}});
   expect_refused([&] { read(message); }, FLARE_PROTOCOL, "'b' refers to a datum that is missing, or that something");
 }
 
