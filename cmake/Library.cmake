@@ -1,7 +1,7 @@
 # All code lives in one object library. The shared library, the static one and the unit tests use the same objects, so
 # tests reach internals without anything being exported for them.
 file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*/*.cpp ${PROJECT_SOURCE_DIR}/src/pipe/*/*.cpp)
-list(FILTER sources EXCLUDE REGEX /src/cellnet/)  # Cellnet.cmake
+list(FILTER sources EXCLUDE REGEX "/src/(fobs|cellnet|pipe/cell)/")  # NvflareWire.cmake
 add_library(flare_objects OBJECT ${sources} ${FLARE_GENERATED_HEADERS})
 target_include_directories(flare_objects PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_include_directories(flare_objects SYSTEM PUBLIC ${FLARE_GENERATED_DIR})  # system: its warnings are not ours

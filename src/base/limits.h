@@ -15,6 +15,8 @@ struct Limits {
   int32_t max_dimensions = 32;
   size_t max_depth = 32;            // nesting of values
   size_t max_text = 1u << 20;       // one name or topic
+  size_t max_objects = 10'000'000;  // values in a message of NVFlare's own encoding, of which each can take 80 bytes
+  size_t max_object_depth = 128;    // their nesting; an object of a class takes two levels
   size_t inline_bytes = 64u << 10;  // tensors up to this sum travel with their message
   size_t chunk_bytes = 1u << 20;
   size_t chunk_window = 16;          // chunks asked for and not yet here

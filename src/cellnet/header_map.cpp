@@ -1,6 +1,5 @@
 #include "cellnet/header_map.h"
 
-#define MSGPACK_NO_BOOST
 #include <msgpack.hpp>
 
 #include <array>

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "exec/crc32.h"
+#include "base/crc32.h"
 #include "exec/file_pieces.h"
 #include "exec/file_tensor.h"
 
@@ -14,7 +14,7 @@ namespace flare_tool {
 
 using Checksum = uint32_t (*)(uint32_t, std::span<const std::byte>);
 
-FilePieces npz_pieces(const std::vector<FileTensor> &tensors, Checksum checksum = crc32_of);
+FilePieces npz_pieces(const std::vector<FileTensor> &tensors, Checksum checksum = flare::crc32_of);
 
 // One file in an archive.
 struct ZipEntry {

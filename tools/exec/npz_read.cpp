@@ -161,7 +161,7 @@ std::vector<std::byte> inflate(const ZipEntry &entry) {
 }
 
 void check_crc(const ZipEntry &entry, Bytes content) {
-  if (crc32_of(0, content) != entry.crc) broken("the checksum of '" + entry.name + "' is wrong");
+  if (flare::crc32_of(0, content) != entry.crc) broken("the checksum of '" + entry.name + "' is wrong");
 }
 
 }  // namespace flare_tool

@@ -8,8 +8,8 @@
 #include <fstream>
 #include <numeric>
 
+#include "base/crc32.h"
 #include "descriptor.h"
-#include "exec/crc32.h"
 #include "exec/little_endian.h"
 #include "exec/npy.h"
 #include "exec/npz.h"
@@ -267,7 +267,7 @@ std::string compressed() {
     append(to, in_directory ? 0x02014b50u : 0x04034b50u);
     if (in_directory) append(to, uint16_t{20});
     for (const int number : {20, 0, 8, 0, 0x21}) append(to, static_cast<uint16_t>(number));
-    append(to, crc32_of(0, bytes_of(content)));
+    append(to, flare::crc32_of(0, bytes_of(content)));
     append(to, static_cast<uint32_t>(packed.size()));
     append(to, static_cast<uint32_t>(content.size()));
     append(to, uint16_t{5});
@@ -383,7 +383,8 @@ TEST(Crc32, IsThatOfZlib) {
   for (const size_t size : {0u, 1u, 15u, 63u, 64u, 65u, 79u, 80u, 127u, 128u, 129u, 1'000u, 4'999u})
     for (const uint32_t begun : {0u, 0x12345678u}) {
       const auto part = std::span(bytes).subspan(1, size);
-      EXPECT_EQ(crc32_of(begun, part), ::crc32_z(begun, reinterpret_cast<const Bytef *>(part.data()), part.size()))
+      EXPECT_EQ(flare::crc32_of(begun, part),
+                ::crc32_z(begun, reinterpret_cast<const Bytef *>(part.data()), part.size()))
           << size;
     }
 }

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <span>
 
-namespace flare_tool {
+namespace flare {
 
 // Goes on from `crc`, 0 at first; the same as zlib's crc32().
 uint32_t crc32_of(uint32_t crc, std::span<const std::byte> bytes);
 
-}  // namespace flare_tool
+}  // namespace flare
