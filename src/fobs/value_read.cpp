@@ -1,12 +1,11 @@
 #include "fobs/value_read.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "base/failure.h"
-#include "base/text.h"
 #include "fobs/list_tensor.h"
 #include "fobs/msgpack.h"
 #include "fobs/npy.h"

@@ -36,7 +36,7 @@ Value array_value(const Bytes &npy, const ReadRules &rules);
 
 class ValueReader {
  public:
-  // Throws Failure as sources_of().
+  // Refers to all three.
   ValueReader(const Message &message, const Downloads &downloads, const ReadRules &rules);
 
   // Throws Failure that names the entry: FLARE_PROTOCOL, FLARE_TOO_LARGE.
