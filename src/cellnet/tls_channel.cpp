@@ -45,19 +45,12 @@ int read_from_socket(BIO *bio, char *data, int size) {
 
 long control_socket(BIO *, int command, long, void *) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
 
-template <auto function>
-struct Free {
-  template <typename T>
-  void operator()(T *object) const {
-    function(object);
-  }
-};
-using MethodPointer = std::unique_ptr<BIO_METHOD, Free<BIO_meth_free>>;
-using ContextPointer = std::unique_ptr<SSL_CTX, Free<SSL_CTX_free>>;
-using TlsPointer = std::unique_ptr<SSL, Free<SSL_free>>;
+using MethodPointer = std::unique_ptr<BIO_METHOD, void (*)(BIO_METHOD *)>;
+using ContextPointer = std::unique_ptr<SSL_CTX, void (*)(SSL_CTX *)>;
+using TlsPointer = std::unique_ptr<SSL, void (*)(SSL *)>;
 
 MethodPointer make_socket_method() {
-  MethodPointer method(BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "socket"));
+  MethodPointer method(BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "socket"), BIO_meth_free);
   if (!method || BIO_meth_set_write(method.get(), write_to_socket) != 1 ||
       BIO_meth_set_read(method.get(), read_from_socket) != 1 || BIO_meth_set_ctrl(method.get(), control_socket) != 1) {
     throw Failure(FLARE_INTERNAL, tls_error());
@@ -67,7 +60,7 @@ MethodPointer make_socket_method() {
 
 class TlsChannel : public CellChannel {
  public:
-  TlsChannel(SSL_CTX *context, BIO_METHOD *method, int socket) : tls_(SSL_new(context)) {
+  TlsChannel(SSL_CTX *context, BIO_METHOD *method, int socket) : tls_(SSL_new(context), SSL_free) {
     BIO *bio = BIO_new(method);
     if (!tls_ || !bio) throw Failure(FLARE_IO, tls_error());
     BIO_set_data(bio, reinterpret_cast<void *>(static_cast<intptr_t>(socket)));
@@ -132,13 +125,11 @@ void require_file(int result, const char *what, const std::string &path) {
 }  // namespace
 
 struct TlsContext::State {
-  MethodPointer method;
-  ContextPointer context;
+  MethodPointer method = make_socket_method();
+  ContextPointer context{SSL_CTX_new(TLS_client_method()), SSL_CTX_free};
 };
 
 TlsContext::TlsContext(const TlsFiles &files) : state_(std::make_unique<State>()) {
-  state_->method = make_socket_method();
-  state_->context.reset(SSL_CTX_new(TLS_client_method()));
   SSL_CTX *context = state_->context.get();
   if (!context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1)
     throw Failure(FLARE_INTERNAL, tls_error());
