@@ -50,7 +50,7 @@ using ContextPointer = std::unique_ptr<SSL_CTX, void (*)(SSL_CTX *)>;
 using TlsPointer = std::unique_ptr<SSL, void (*)(SSL *)>;
 
 MethodPointer make_socket_method() {
-  MethodPointer method(BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "socket"), BIO_meth_free);
+  MethodPointer method(BIO_meth_new(BIO_TYPE_SOURCE_SINK, "socket"), BIO_meth_free);
   if (!method || BIO_meth_set_write(method.get(), write_to_socket) != 1 ||
       BIO_meth_set_read(method.get(), read_from_socket) != 1 || BIO_meth_set_ctrl(method.get(), control_socket) != 1) {
     throw Failure(FLARE_INTERNAL, tls_error());
@@ -61,8 +61,9 @@ MethodPointer make_socket_method() {
 class TlsChannel : public CellChannel {
  public:
   TlsChannel(SSL_CTX *context, BIO_METHOD *method, int socket) : tls_(SSL_new(context), SSL_free) {
+    if (!tls_) throw Failure(FLARE_IO, tls_error());
     BIO *bio = BIO_new(method);
-    if (!tls_ || !bio) throw Failure(FLARE_IO, tls_error());
+    if (!bio) throw Failure(FLARE_IO, tls_error());
     BIO_set_data(bio, reinterpret_cast<void *>(static_cast<intptr_t>(socket)));
     BIO_set_init(bio, 1);
     SSL_set_bio(tls_.get(), bio, bio);
@@ -125,13 +126,15 @@ void require_file(int result, const char *what, const std::string &path) {
 }  // namespace
 
 struct TlsContext::State {
+  // Nothing of ours runs when the program exits.
+  const int initialized = OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, nullptr);
   MethodPointer method = make_socket_method();
   ContextPointer context{SSL_CTX_new(TLS_client_method()), SSL_CTX_free};
 };
 
 TlsContext::TlsContext(const TlsFiles &files) : state_(std::make_unique<State>()) {
   SSL_CTX *context = state_->context.get();
-  if (!context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1)
+  if (state_->initialized != 1 || !context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1)
     throw Failure(FLARE_INTERNAL, tls_error());
   // What is not written is kept where it lies, but the list that names it may move.
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
