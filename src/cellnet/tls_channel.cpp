@@ -28,7 +28,7 @@ std::string tls_error() {
 
 // OpenSSL's own BIO of a socket writes with write(), which raises SIGPIPE in a thread of the user.
 int write_to_socket(BIO *bio, const char *data, int size) {
-  const auto socket = static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(bio)));
+  const int socket = *static_cast<const int *>(BIO_get_data(bio));
   const ssize_t count = ::send(socket, data, static_cast<size_t>(size), MSG_NOSIGNAL);
   BIO_clear_retry_flags(bio);
   if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) BIO_set_retry_write(bio);
@@ -36,7 +36,7 @@ int write_to_socket(BIO *bio, const char *data, int size) {
 }
 
 int read_from_socket(BIO *bio, char *data, int size) {
-  const auto socket = static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(bio)));
+  const int socket = *static_cast<const int *>(BIO_get_data(bio));
   const ssize_t count = ::recv(socket, data, static_cast<size_t>(size), 0);
   BIO_clear_retry_flags(bio);
   if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) BIO_set_retry_read(bio);
@@ -60,11 +60,11 @@ MethodPointer make_socket_method() {
 
 class TlsChannel : public CellChannel {
  public:
-  TlsChannel(SSL_CTX *context, BIO_METHOD *method, int socket) : tls_(SSL_new(context), SSL_free) {
+  TlsChannel(SSL_CTX *context, BIO_METHOD *method, int socket) : socket_(socket), tls_(SSL_new(context), SSL_free) {
     if (!tls_) throw Failure(FLARE_IO, tls_error());
     BIO *bio = BIO_new(method);
     if (!bio) throw Failure(FLARE_IO, tls_error());
-    BIO_set_data(bio, reinterpret_cast<void *>(static_cast<intptr_t>(socket)));
+    BIO_set_data(bio, &socket_);
     BIO_set_init(bio, 1);
     SSL_set_bio(tls_.get(), bio, bio);
     SSL_set_connect_state(tls_.get());
@@ -115,6 +115,7 @@ class TlsChannel : public CellChannel {
     return "TLS: " + text;
   }
 
+  int socket_;
   TlsPointer tls_;
 };
 
