@@ -28,7 +28,7 @@ std::string tls_error() {
 
 // OpenSSL's own BIO of a socket writes with write(), which raises SIGPIPE in a thread of the user.
 int write_to_socket(BIO *bio, const char *data, int size) {
-  const auto socket = static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(bio)));
+  const int socket = *static_cast<const int *>(BIO_get_data(bio));
   const ssize_t count = ::send(socket, data, static_cast<size_t>(size), MSG_NOSIGNAL);
   BIO_clear_retry_flags(bio);
   if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) BIO_set_retry_write(bio);
@@ -36,7 +36,7 @@ int write_to_socket(BIO *bio, const char *data, int size) {
 }
 
 int read_from_socket(BIO *bio, char *data, int size) {
-  const auto socket = static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(bio)));
+  const int socket = *static_cast<const int *>(BIO_get_data(bio));
   const ssize_t count = ::recv(socket, data, static_cast<size_t>(size), 0);
   BIO_clear_retry_flags(bio);
   if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) BIO_set_retry_read(bio);
@@ -45,19 +45,12 @@ int read_from_socket(BIO *bio, char *data, int size) {
 
 long control_socket(BIO *, int command, long, void *) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
 
-template <auto function>
-struct Free {
-  template <typename T>
-  void operator()(T *object) const {
-    function(object);
-  }
-};
-using MethodPointer = std::unique_ptr<BIO_METHOD, Free<BIO_meth_free>>;
-using ContextPointer = std::unique_ptr<SSL_CTX, Free<SSL_CTX_free>>;
-using TlsPointer = std::unique_ptr<SSL, Free<SSL_free>>;
+using MethodPointer = std::unique_ptr<BIO_METHOD, void (*)(BIO_METHOD *)>;
+using ContextPointer = std::unique_ptr<SSL_CTX, void (*)(SSL_CTX *)>;
+using TlsPointer = std::unique_ptr<SSL, void (*)(SSL *)>;
 
 MethodPointer make_socket_method() {
-  MethodPointer method(BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "socket"));
+  MethodPointer method(BIO_meth_new(BIO_TYPE_SOURCE_SINK, "socket"), BIO_meth_free);
   if (!method || BIO_meth_set_write(method.get(), write_to_socket) != 1 ||
       BIO_meth_set_read(method.get(), read_from_socket) != 1 || BIO_meth_set_ctrl(method.get(), control_socket) != 1) {
     throw Failure(FLARE_INTERNAL, tls_error());
@@ -67,10 +60,11 @@ MethodPointer make_socket_method() {
 
 class TlsChannel : public CellChannel {
  public:
-  TlsChannel(SSL_CTX *context, BIO_METHOD *method, int socket) : tls_(SSL_new(context)) {
+  TlsChannel(SSL_CTX *context, BIO_METHOD *method, int socket) : socket_(socket), tls_(SSL_new(context), SSL_free) {
+    if (!tls_) throw Failure(FLARE_IO, tls_error());
     BIO *bio = BIO_new(method);
-    if (!tls_ || !bio) throw Failure(FLARE_IO, tls_error());
-    BIO_set_data(bio, reinterpret_cast<void *>(static_cast<intptr_t>(socket)));
+    if (!bio) throw Failure(FLARE_IO, tls_error());
+    BIO_set_data(bio, &socket_);
     BIO_set_init(bio, 1);
     SSL_set_bio(tls_.get(), bio, bio);
     SSL_set_connect_state(tls_.get());
@@ -121,6 +115,7 @@ class TlsChannel : public CellChannel {
     return "TLS: " + text;
   }
 
+  int socket_;
   TlsPointer tls_;
 };
 
@@ -132,15 +127,15 @@ void require_file(int result, const char *what, const std::string &path) {
 }  // namespace
 
 struct TlsContext::State {
-  MethodPointer method;
-  ContextPointer context;
+  // Nothing of ours runs when the program exits.
+  const int initialized = OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, nullptr);
+  MethodPointer method = make_socket_method();
+  ContextPointer context{SSL_CTX_new(TLS_client_method()), SSL_CTX_free};
 };
 
 TlsContext::TlsContext(const TlsFiles &files) : state_(std::make_unique<State>()) {
-  state_->method = make_socket_method();
-  state_->context.reset(SSL_CTX_new(TLS_client_method()));
   SSL_CTX *context = state_->context.get();
-  if (!context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1)
+  if (state_->initialized != 1 || !context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1)
     throw Failure(FLARE_INTERNAL, tls_error());
   // What is not written is kept where it lies, but the list that names it may move.
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);

@@ -141,7 +141,8 @@ class World {
   void honest_chunk() {
     if (honest_.empty() || input_.below(8) == 0) {
       const size_t size = input_.byte() % 49;
-      honest_[kHonest + next_honest_++] = std::string(size, static_cast<char>('a' + next_honest_ % 26));
+      ++next_honest_;
+      honest_[kHonest + next_honest_] = std::string(size, static_cast<char>('a' + next_honest_ % 26));
     }
     auto entry = honest_.begin();
     std::advance(entry, static_cast<long>(input_.below(honest_.size())));

@@ -23,9 +23,9 @@ using testing::HasSubstr;
 constexpr auto kLongEnough = 20s;
 
 // Accepts one connection after the other, greets, and sends each blob that wants an answer back.
-class Peer {
+class EchoingPeer {
  public:
-  explicit Peer(std::string name = kServer, std::string first_bytes = "")
+  explicit EchoingPeer(std::string name = kServer, std::string first_bytes = "")
       : name_(std::move(name)), first_bytes_(std::move(first_bytes)) {
     listener_ = Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
@@ -45,7 +45,7 @@ class Peer {
       }
     });
   }
-  ~Peer() {
+  ~EchoingPeer() {
     ::shutdown(listener_.get(), SHUT_RDWR);
     cut();
     thread_.join();
@@ -135,9 +135,9 @@ class Peer {
   std::thread thread_;
 };
 
-class Client : public CellClientListener {
+class TestedClient : public CellClientListener {
  public:
-  explicit Client(const std::string &url, const std::string &expected_peer = "") {
+  explicit TestedClient(const std::string &url, const std::string &expected_peer = "") {
     CellClient::Options options;
     options.identity = our_identity();
     options.url = url;
@@ -148,7 +148,7 @@ class Client : public CellClientListener {
       client_->open();
     });
   }
-  ~Client() override {
+  ~TestedClient() override {
     loop_.run_and_wait([&] { client_.reset(); });
   }
 
@@ -221,8 +221,8 @@ Bytes random_bytes(size_t size) {
 }
 
 TEST(CellnetClient, ExchangesSmallAndLargeBlobs) {
-  Peer peer;
-  Client client(peer.url(), kServer);
+  EchoingPeer peer;
+  TestedClient client(peer.url(), kServer);
   EXPECT_EQ(client.next(), "connected server");
   for (const size_t size : {size_t{0}, size_t{1}, size_t{1} << 20, (size_t{36} << 20) + 5}) {
     const Bytes sent = random_bytes(size);
@@ -234,8 +234,8 @@ TEST(CellnetClient, ExchangesSmallAndLargeBlobs) {
 }
 
 TEST(CellnetClient, ManyRequestsAtOnceAllEnd) {
-  Peer peer;
-  Client client(peer.url());
+  EchoingPeer peer;
+  TestedClient client(peer.url());
   EXPECT_EQ(client.next(), "connected server");
   const Bytes content = random_bytes(3 << 20);
   for (int i = 0; i < 20; ++i) client.request(content);
@@ -243,8 +243,8 @@ TEST(CellnetClient, ManyRequestsAtOnceAllEnd) {
 }
 
 TEST(CellnetClient, WhatIsInFlightFailsWithTheConnectionAndTheNextOneWorks) {
-  Peer peer;
-  Client client(peer.url());
+  EchoingPeer peer;
+  TestedClient client(peer.url());
   EXPECT_EQ(client.next(), "connected server");
   peer.silence(true);
   client.request(random_bytes(10));
@@ -260,34 +260,34 @@ TEST(CellnetClient, WhatIsInFlightFailsWithTheConnectionAndTheNextOneWorks) {
 }
 
 TEST(CellnetClient, TriesAgainWhenNobodyIsThere) {
-  auto peer = std::make_unique<Peer>();
+  auto peer = std::make_unique<EchoingPeer>();
   const std::string url = peer->url();
   peer.reset();
-  Client client(url);
+  TestedClient client(url);
   EXPECT_THAT(client.next(), HasSubstr("disconnected Connection refused"));
   EXPECT_THAT(client.next(), HasSubstr("disconnected Connection refused"));
 }
 
 TEST(CellnetClient, SaysThatAHostIsNotKnown) {
-  Client client("tcp://no-such-host.invalid:5");
+  TestedClient client("tcp://no-such-host.invalid:5");
   EXPECT_THAT(client.next(), HasSubstr("disconnected the host 'no-such-host.invalid'"));
 }
 
 TEST(CellnetClient, RefusesTheWrongCell) {
-  Peer peer("site-2");
-  Client client(peer.url(), kServer);
+  EchoingPeer peer("site-2");
+  TestedClient client(peer.url(), kServer);
   EXPECT_THAT(client.next(), HasSubstr("disconnected the cell at the other end is 'site-2'"));
 }
 
 TEST(CellnetClient, RefusesWhatIsNoCell) {
-  Peer peer(kServer, "HTTP/1.1 400 Bad Request\r\n\r\n");
-  Client client(peer.url());
+  EchoingPeer peer(kServer, "HTTP/1.1 400 Bad Request\r\n\r\n");
+  TestedClient client(peer.url());
   EXPECT_THAT(client.next(), HasSubstr("does not answer as a cell of NVFlare does"));
 }
 
 TEST(CellnetClient, LeavesAlsoWithoutAnAnswer) {
-  Peer peer;
-  Client client(peer.url());
+  EchoingPeer peer;
+  TestedClient client(peer.url());
   EXPECT_EQ(client.next(), "connected server");
   client.leave();  // the peer takes messages for itself only: not for the server that this is addressed to
   EXPECT_EQ(client.next(), "may leave");
