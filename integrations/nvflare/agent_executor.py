@@ -878,7 +878,8 @@ class Account(NamedTuple):
 
 # What outlives NVFlare's process when that is killed, as NVFlare does after an abort, and its simulator with each
 # process of a client that shares a thread with others: the trainer could never be met again, as its token is lost. The
-# guard reads the trainer's process group, an empty line when there is none, and acts when the pipe is closed.
+# guard reads the trainer's process group, an empty line when there is none, and acts when the pipe is closed. The word
+# "done" ends it without that: somebody else's child may hold the pipe open.
 _GUARD = """
 trap '' HUP INT TERM
 end_group() {
@@ -890,7 +891,10 @@ end_group() {
   kill -s KILL -- "-$1"
 }
 group=
-while read -r line; do group=$line; done
+while read -r line; do
+  [ "$line" != done ] || exit
+  group=$line
+done
 [ -z "$group" ] || end_group "$group"
 rm -rf -- "$1"
 """
@@ -908,17 +912,38 @@ class Guard:
             cwd="/",
             start_new_session=True,
         )
+        _guards.add(self)
 
     def watch(self, group: Optional[int]) -> None:
         """From now on this one, or none: to be said before the id of a group is free for others."""
+        self._say(group or "")
+
+    def close(self) -> None:
+        """When all is cleaned up."""
+        self._say("done")
+        self._process.stdin.close()
+        self._process.wait()
+
+    def forget(self) -> None:
+        """In a child that was forked: it must not keep the guard from acting."""
+        self._process.stdin.close()
+
+    def _say(self, line: Union[int, str]) -> None:
         try:
-            os.write(self._process.stdin.fileno(), f"{group or ''}\n".encode())
+            os.write(self._process.stdin.fileno(), f"{line}\n".encode())
         except BrokenPipeError:  # somebody killed it
             pass
 
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait()
+
+_guards: "weakref.WeakSet[Guard]" = weakref.WeakSet()
+
+
+def _forget_guards() -> None:
+    for guard in list(_guards):
+        guard.forget()
+
+
+os.register_at_fork(after_in_child=_forget_guards)
 
 
 _PROFILE_VARIABLE = "FLARE_AGENT_PROFILE"
@@ -975,10 +1000,15 @@ class TrainerProcess:
         self.fd = os.pidfd_open(self._process.pid)  # readable once it has ended
         weakref.finalize(self, os.close, self.fd)
         guard.watch(self.pid)
-        with said, self._process.stdin as stdin:
-            stdin.write(json.dumps(self._order(launch, environment, account, report[1])).encode())
-            stdin.close()
-            problem = said.read()
+        try:
+            with said, self._process.stdin as stdin:
+                stdin.write(json.dumps(self._order(launch, environment, account, report[1])).encode())
+                stdin.close()
+                problem = said.read()
+        except BaseException:
+            self._signal(signal.SIGKILL)
+            self.wait(60.0)  # which tells the guard, before the id is free for others
+            raise
         if problem:
             self.wait(60.0)
             raise FlareError(self._not_started(launch, account, *json.loads(problem)))

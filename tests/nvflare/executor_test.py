@@ -325,6 +325,19 @@ class Ends(Case):
         self.assert_soon(lambda: group_is_empty(int(pid)), 10)  # it and its child ignore SIGTERM
         self.assert_soon(lambda: not os.path.exists(folder))
 
+    def test_a_forked_child_keeps_neither_the_end_nor_the_guard_waiting(self):
+        with Site() as site:
+            site.execute({"w": np.ones(1, np.float32)})
+            child = os.fork()
+            if child == 0:
+                signal.pause()
+                os._exit(0)
+            self.addCleanup(os.waitpid, child, 0)
+            self.addCleanup(os.kill, child, signal.SIGKILL)
+            begun = time.monotonic()
+            site.end()
+            self.assertLess(time.monotonic() - begun, 30)
+
     def test_a_child_in_a_session_of_its_own_is_named(self):
         with self.assertLogs("agent_executor.AgentExecutor", "WARNING") as logs, Site("detach") as site:
             site.execute(self.MODEL)

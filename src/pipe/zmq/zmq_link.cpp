@@ -212,7 +212,7 @@ class AgentLink : public ZmqLink {
           receive(name, std::move(parts), 0, settings_.limits, listener);
         },
         [this, &lane, name, listener](bool writable) {
-          if (writable) cut_off_ = not_admitted_ = 0;
+          if (writable) cut_off_ = one_sided_ = not_admitted_ = 0;
           lane.missing->set(writable ? std::nullopt : std::optional(Clock::now() + kMissing));
           listener->on_connection(name, writable);
         });
@@ -252,7 +252,8 @@ class AgentLink : public ZmqLink {
       query_ = std::make_unique<MechanismQuery>(
           &context_, loop_, address_.endpoint, is_ipv6(), [this, listener](const std::string &mechanism) {
             const auto answered = std::move(query_);
-            if (mechanism.empty() || mechanism == (keys_ ? "CURVE" : "NULL")) return;
+            if (mechanism != (keys_ ? "NULL" : "CURVE")) return;
+            if (++one_sided_ < kInARow) return control_.missing->set(Clock::now() + kNextHandshake);
             listener->on_turned_away(told_agent(HandshakeFailure::kOneSided, keys_.has_value()), true);
           });
     } catch (const std::exception &) {  // of sockets there are none left, for now: the next failure asks
@@ -260,9 +261,9 @@ class AgentLink : public ZmqLink {
   }
 
   Lane control_, bulk_;
-  std::unique_ptr<Handshakes> handshakes_;  // of control_.socket
-  std::unique_ptr<MechanismQuery> query_;   // since one failed
-  int cut_off_ = 0, not_admitted_ = 0;      // connections in a row
+  std::unique_ptr<Handshakes> handshakes_;              // of control_.socket
+  std::unique_ptr<MechanismQuery> query_;               // since one failed
+  int cut_off_ = 0, one_sided_ = 0, not_admitted_ = 0;  // connections in a row
   bool told_of_path_ = false;
 };
 
