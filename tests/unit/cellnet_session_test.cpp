@@ -126,7 +126,8 @@ TEST(CellnetSession, GoesOnAfterFramesThatAreOfNoUse) {
   EXPECT_THAT(session.complaint(skipped), HasSubstr("was skipped"));
   Map headers;
   headers.set("key", "value");
-  const auto received = session.receive(data_frame(headers));
+  const KeptFrame frame = data_frame(headers);  // what is received refers to it
+  const auto received = session.receive(frame);
   const auto *message = std::get_if<CellMessage>(&received);
   ASSERT_TRUE(message);
   EXPECT_EQ(text_of(message->headers, "key"), "value");

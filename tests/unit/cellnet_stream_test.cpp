@@ -1,6 +1,7 @@
 // One blob out, one blob in: windows, acknowledgements, order, and what no honest sender sends.
 #include <gmock/gmock.h>
 
+#include <map>
 #include <numeric>
 #include <random>
 
@@ -13,9 +14,11 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-std::string content_of(size_t size) {
-  std::string content(size, 0);
-  for (size_t i = 0; i < size; ++i) content[i] = static_cast<char>(i * 2654435761u >> 13);
+// Chunks refer to it for as long as a test likes.
+const std::string &content_of(size_t size) {
+  static std::map<size_t, std::string> contents;
+  std::string &content = contents[size];
+  for (size_t i = content.size(); i < size; ++i) content += static_cast<char>(i * 2654435761u >> 13);
   return content;
 }
 

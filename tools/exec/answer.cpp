@@ -57,7 +57,7 @@ void add_tensor(const FileTensor &tensor, const flare::Task &task, flare::Result
 
 }  // namespace
 
-Answer::Answer(const TaskFolder &folder, const std::string &line) {
+ProgramAnswer::ProgramAnswer(const TaskFolder &folder, const std::string &line) {
   const bool has_tensors = std::filesystem::exists(folder.result_file());
   const bool has_words = std::filesystem::exists(folder.result_json());
   if (has_words) {
@@ -75,13 +75,13 @@ Answer::Answer(const TaskFolder &folder, const std::string &line) {
   }
 }
 
-void Answer::fill(const flare::Task &task, flare::Result *result) const {
+void ProgramAnswer::fill(const flare::Task &task, flare::Result *result) const {
   if (tensors_)
     for (const FileTensor &tensor : tensors_->tensors()) add_tensor(tensor, task, result);
   for (const auto &[member, value] : words_.items()) say(member, value, result);
 }
 
-void Answer::say(const std::string &member, const Json &value, flare::Result *result) const {
+void ProgramAnswer::say(const std::string &member, const Json &value, flare::Result *result) const {
   const auto expect = [&](bool right, const char *what) {
     if (!right) throw BadAnswer("the result says '" + member + "', which is no " + what);
   };

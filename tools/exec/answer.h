@@ -18,11 +18,11 @@ class BadAnswer : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-class Answer {
+class ProgramAnswer {
  public:
   // From the files that were written; what `line` says, an object in JSON or "", wins over the file. Throws BadAnswer
   // when nothing was written, or what cannot be read.
-  Answer(const TaskFolder &folder, const std::string &line);
+  ProgramAnswer(const TaskFolder &folder, const std::string &line);
 
   // NVFlare's, "OK" where nothing is said, and the reason for another.
   std::string return_code() const { return words_.value("return_code", "OK"); }

@@ -193,7 +193,7 @@ class Execution {
 
   void answer(flare::Task &task, const TaskFolder &folder, const std::string &line) {
     try {
-      const Answer answer(folder, line);
+      const ProgramAnswer answer(folder, line);
       if (answer.return_code() != "OK") return fail(task, answer.return_code(), answer.reason());
       flare::Result result = task.result();
       try {
