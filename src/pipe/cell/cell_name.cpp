@@ -56,7 +56,7 @@ std::string pipe_cell_name(CellNaming naming, const PipeName &name, PipeEnd end)
   }
   const bool tilde =
       naming == CellNaming::kFlat && (name.parent + name.site + name.token).find('~') != std::string::npos;
-  const std::string cell = naming == CellNaming::kFlat ? flat_name(name, end) : tagged_name(name, end);
+  std::string cell = naming == CellNaming::kFlat ? flat_name(name, end) : tagged_name(name, end);
   if (is_cell_name(cell) && !tilde) return cell;
   throw Failure(FLARE_INVALID_ARGUMENT, "NVFlare takes no cell named '" + cell + "', which site '" + name.site +
                                             "' and agent id '" + name.token +
