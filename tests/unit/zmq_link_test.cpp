@@ -105,7 +105,7 @@ TEST_F(ZmqLink, WhatIsNotReadDoesNotFillTheMemory) {
   ASSERT_EQ(exchanger_side_.wait_frames(1).size(), 1u);
   const Connection agent = exchanger_side_.wait_frames(1).front();
   std::promise<void> enough;
-  agent_loop_.post([&] { enough.get_future().wait(); });  // it reads nothing
+  agent_loop_.post([said = enough.get_future().share()] { said.wait(); });  // it reads nothing
   Block block(1 << 20);
   std::memset(block.data(), 1, block.size());
   const Bytes payload = block.share();
