@@ -373,24 +373,21 @@ void StreamCell::refuse(const Received &question, const std::string &reason) {
 }
 
 void StreamCell::tell_sender(const StreamKey &key, const std::string &reason) {
-  OutgoingMessage message;
-  message.destination = key.first;
-  message.channel = kStreamChannel;
-  message.topic = kAckTopic;
-  message.headers.set(stream_key::kId, key.second);
-  message.headers.set(stream_key::kKind, stream_kind::kError);
-  message.headers.set(stream_key::kError, reason);
-  send_soon(std::move(message));
+  answer_stream(key, stream_kind::kError, stream_key::kError, reason);
 }
 
 void StreamCell::acknowledge(const StreamKey &key, int64_t offset) {
+  answer_stream(key, stream_kind::kAck, stream_key::kOffset, offset);
+}
+
+void StreamCell::answer_stream(const StreamKey &key, int64_t kind, std::string_view name, Value value) {
   OutgoingMessage message;
   message.destination = key.first;
   message.channel = kStreamChannel;
   message.topic = kAckTopic;
   message.headers.set(stream_key::kId, key.second);
-  message.headers.set(stream_key::kKind, stream_kind::kAck);
-  message.headers.set(stream_key::kOffset, offset);
+  message.headers.set(stream_key::kKind, kind);
+  message.headers.set(name, std::move(value));
   send_soon(std::move(message));
 }
 

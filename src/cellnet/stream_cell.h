@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 #include <variant>
@@ -125,7 +126,6 @@ class StreamCell {
   void progressed(const std::string &request_id, TimePoint now);
 
   void on_request(const CellMessage &message, const std::string &origin, TimePoint now);
-  void on_bye(const Map &headers, const std::string &origin);
   void on_chunk(const CellMessage &message, const std::string &origin, TimePoint now);
   void on_sender_error(const StreamKey &key, const Map &headers);
   void on_acknowledgement(const Map &headers, const std::string &origin, TimePoint now);
@@ -137,6 +137,7 @@ class StreamCell {
   void remember_finished(const StreamKey &key);
   void tell_sender(const StreamKey &key, const std::string &reason);
   void acknowledge(const StreamKey &key, int64_t offset);
+  void answer_stream(const StreamKey &key, int64_t kind, std::string_view name, Value value);
 
   void send_soon(OutgoingMessage message);
   void heard(const std::string &origin);
