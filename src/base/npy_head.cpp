@@ -153,7 +153,9 @@ std::string write_npy_head(std::string_view descr, const std::vector<int64_t> &s
   words += shape.size() == 1 ? ",), }" : "), }";
   if (!shape.empty()) words.append(kGrowth - std::to_string(shape.front()).size(), ' ');
   constexpr size_t kBefore = kMagic.size() + 4;
-  words.resize((kBefore + words.size() + kHeadAlignment) / kHeadAlignment * kHeadAlignment - kBefore, ' ');
+  const size_t size = kBefore + words.size() + 1;  // with the end of the line
+  // One that is a multiple already gets as much again, which is how NumPy counts.
+  words.resize((size / kHeadAlignment + 1) * kHeadAlignment - kBefore, ' ');
   words.back() = '\n';
   std::string head(kMagic);
   head += {'\1', '\0', static_cast<char>(words.size() & 0xff), static_cast<char>(words.size() >> 8)};

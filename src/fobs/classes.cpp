@@ -30,6 +30,18 @@ bool is_text(const Object *object, std::string_view text) {
   return object != nullptr && object->text() != nullptr && *object->text() == text;
 }
 
+std::optional<Entries> entries_of_pairs(const Object &object) {
+  if (object.array() == nullptr) return std::nullopt;
+  Entries entries;
+  entries.reserve(object.array()->size());
+  for (const Object &pair : *object.array()) {
+    const Array *halves = items_of(pair);
+    if (halves == nullptr || halves->size() != 2) return std::nullopt;
+    entries.push_back({&halves->front(), &halves->back()});
+  }
+  return entries;
+}
+
 uint8_t lazy_dot(const Object &content) {
   const Object *found = content.find("lazy_dot");
   const auto *number = found == nullptr ? nullptr : std::get_if<int64_t>(&found->data());
@@ -67,10 +79,15 @@ const Array *items_of(const Object &object) {
   return typed->type == type::kTuple || typed->type == type::kSet ? typed->content.array() : nullptr;
 }
 
-const Dict *entries_of(const Object &object) {
+std::optional<Entries> entries_of(const Object &object) {
   const Typed *typed = object.typed();
-  if (typed == nullptr) return object.dict();
-  return typed->decomposer == kDicts ? typed->content.dict() : nullptr;
+  if (typed != nullptr && typed->type == type::kOrderedDict) return entries_of_pairs(typed->content);
+  const Object &content = typed == nullptr ? object : typed->content;
+  if (content.dict() == nullptr || (typed != nullptr && typed->decomposer != kDicts)) return std::nullopt;
+  Entries entries;
+  entries.reserve(content.dict()->size());
+  for (const Pair &pair : *content.dict()) entries.push_back({&pair.key, &pair.value});
+  return entries;
 }
 
 std::optional<NumpyScalar> numpy_scalar(const Object &object) {
@@ -81,16 +98,14 @@ std::optional<NumpyScalar> numpy_scalar(const Object &object) {
   return NumpyScalar{name, &typed->content};
 }
 
-std::optional<DatumReference> datum_reference(const Object &object) {
+std::optional<std::string_view> datum_reference(const Object &object) {
   const Typed *typed = object.typed();
   if (typed == nullptr || typed->type != type::kDatumReference) return std::nullopt;
   const Object *fields = typed->content.find("data");
   const Object *id = fields == nullptr ? nullptr : fields->find("datum_id");
-  const Object *unwrap = fields == nullptr ? nullptr : fields->find("unwrap");
-  const bool *unwrapped = unwrap == nullptr ? nullptr : std::get_if<bool>(&unwrap->data());
-  if (id == nullptr || id->text() == nullptr || unwrapped == nullptr)
+  if (id == nullptr || id->text() == nullptr)
     throw Failure(FLARE_PROTOCOL, "NVFlare's encoding: a reference to a datum names none");
-  return DatumReference{*id->text(), *unwrapped};
+  return *id->text();
 }
 
 std::optional<ArrayPlace> array_place(const Object &object) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "fobs/object.h"
 
@@ -54,8 +55,14 @@ Object datum_reference_of(std::string_view id);
 std::optional<std::string_view> enum_member(const Object &object);
 // The items of a list, tuple or set.
 const Array *items_of(const Object &object);
+// Where an entry's two halves lie in an object.
+struct Entry {
+  const Object *key;
+  const Object *value;
+};
+using Entries = std::vector<Entry>;
 // The entries of a dict, or of an object of a class that is one.
-const Dict *entries_of(const Object &object);
+std::optional<Entries> entries_of(const Object &object);
 // What a numpy.float64 and the like is.
 struct NumpyScalar {
   std::string_view type;  // "float32"
@@ -63,11 +70,9 @@ struct NumpyScalar {
 };
 std::optional<NumpyScalar> numpy_scalar(const Object &object);
 
-struct DatumReference {
-  std::string_view id;
-  bool unwrapped;  // what stands here is what the datum holds; else the datum itself
-};
-std::optional<DatumReference> datum_reference(const Object &object);
+// The id of the datum that is referred to. Python's applications can also send one as a Datum or as a file, which this
+// library, that has neither, takes as what is in it: they get that back.
+std::optional<std::string_view> datum_reference(const Object &object);
 
 // An array, native or by reference.
 struct ArrayPlace {

@@ -34,7 +34,7 @@ class ItemReader {
   Object read(const Object &item) {
     if (item.bytes() != nullptr) return item;
     const auto reference = datum_reference(item);
-    const auto found = reference ? datums_.find(reference->id) : datums_.end();
+    const auto found = reference ? datums_.find(*reference) : datums_.end();
     if (found == datums_.end() || found->second->kind != Datum::Kind::kBytes) refuse_download("an item has no bytes");
     Object bytes = found->second->content.bytes;
     datums_.erase(found);

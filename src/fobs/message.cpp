@@ -1,8 +1,6 @@
 #include "fobs/message.h"
 
 #include <algorithm>
-#include <array>
-#include <optional>
 #include <utility>
 
 #include "base/failure.h"

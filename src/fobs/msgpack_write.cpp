@@ -1,7 +1,6 @@
 #include <bit>
 #include <limits>
 #include <msgpack.hpp>
-#include <type_traits>
 
 #include "base/failure.h"
 #include "fobs/classes.h"

@@ -35,7 +35,8 @@ struct Directory {
 Directory find_directory(const Bytes &archive) {
   if (archive.size < zip::kEndSize) refuse_npz("it is too short");
   const size_t end = archive.size - zip::kEndSize;
-  if (number_at<uint32_t>(archive, end) != zip::kEndMagic) refuse_npz("it is cut off");
+  if (number_at<uint32_t>(archive, end) != zip::kEndMagic || number_at<uint16_t>(archive, end + 20) != 0)
+    refuse_npz("it is cut off");
   Directory directory = {number_at<uint16_t>(archive, end + 10), number_at<uint32_t>(archive, end + 12),
                          number_at<uint32_t>(archive, end + 16)};
   size_t limit = end;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -33,21 +34,19 @@ void read_dxo(const Object *dxo, ValueReader *reader, Keys *keys, Shareable *sha
     refuse_shareable("has a DXO of no kind");
   }
   const Object *data = dxo->find("data");
-  if (data != nullptr && !data->is_none() && entries_of(*data) == nullptr)
-    refuse_shareable("has " + shareable->kind + " that are no dict by name");
   reader->note_keys(keys);
   const bool is_model = shareable->kind == kind::kWeights || shareable->kind == kind::kWeightDiff;
-  shareable->body = is_model ? reader->read_model(data) : reader->read_map(data);
+  shareable->body = is_model ? reader->read_model(data, shareable->kind) : reader->read_map(data, shareable->kind);
   reader->note_keys(nullptr);
-  shareable->meta = reader->read_map(dxo->find("meta"));
+  shareable->meta = reader->read_map(dxo->find("meta"), "metadata");
 }
 
 // What stands beside the headers where there is no DXO.
-Object without_nvflares_own(const Dict &entries) {
+Object without_nvflares_own(const Entries &entries) {
   Dict own;
-  for (const Pair &pair : entries) {
-    const std::string *name = pair.key.text();
-    if (name == nullptr || !name->starts_with(kNvflaresOwn)) own.push_back(pair);
+  for (const Entry &entry : entries) {
+    const std::string *name = entry.key->text();
+    if (name == nullptr || !name->starts_with(kNvflaresOwn)) own.push_back({*entry.key, *entry.value});
   }
   return own;
 }
@@ -61,17 +60,17 @@ Object kind_of(const std::string &kind) {
 
 Shareable read_shareable(const Message &message, const Downloads &downloads, const ReadRules &rules, Keys *keys) {
   const Typed *typed = message.root.typed();
-  const Dict *entries = entries_of(message.root);
-  if (typed == nullptr || typed->type != type::kShareable || entries == nullptr) refuse_shareable("is no Shareable");
+  const auto entries = entries_of(message.root);
+  if (typed == nullptr || typed->type != type::kShareable || !entries) refuse_shareable("is no Shareable");
   ValueReader reader(message, downloads, rules);
   Shareable shareable;
-  shareable.headers = reader.read_map(typed->content.find(kHeaders));
+  shareable.headers = reader.read_map(typed->content.find(kHeaders), "headers");
   if (text_header(shareable, kContentType) == kDxo) {
     read_dxo(typed->content.find(kDxo), &reader, keys, &shareable);
   } else {
     const Object own = without_nvflares_own(*entries);
     reader.note_keys(keys);
-    shareable.body = reader.read_map(&own);
+    shareable.body = reader.read_map(&own, "entries");
   }
   return shareable;
 }

@@ -24,11 +24,14 @@ std::optional<std::string> name_of(const Object &key) {
   return std::nullopt;
 }
 
+Bytes copied(const Bytes &bytes, const ReadRules &rules) {
+  Block block = rules.new_block(bytes.size);
+  if (bytes.size > 0) std::memcpy(block.data(), bytes.data, bytes.size);
+  return block.share();
+}
+
 Tensor aligned(Tensor tensor, const ReadRules &rules) {
-  if (reinterpret_cast<uintptr_t>(tensor.bytes.data) % kAlignment == 0) return tensor;
-  Block block = rules.new_block(tensor.bytes.size);
-  if (tensor.bytes.size > 0) std::memcpy(block.data(), tensor.bytes.data, tensor.bytes.size);
-  tensor.bytes = block.share();
+  if (reinterpret_cast<uintptr_t>(tensor.bytes.data) % kAlignment != 0) tensor.bytes = copied(tensor.bytes, rules);
   return tensor;
 }
 
@@ -65,17 +68,14 @@ void ValueReader::refuse(const std::string &what) const {
 
 Value ValueReader::read(const Object &object) { return read(object, Role::kValue); }
 
-Map ValueReader::read_map(const Object *object) {
+Map ValueReader::read_dict(const Object *object, std::string_view what, Role role) {
   Map map;
-  const Dict *entries = object == nullptr ? nullptr : entries_of(*object);
-  if (entries != nullptr && !read_entries(*entries, Role::kValue, &map)) refuse("has an entry whose name is no text");
-  return map;
-}
-
-Map ValueReader::read_model(const Object *object) {
-  Map map;
-  const Dict *entries = object == nullptr ? nullptr : entries_of(*object);
-  if (entries != nullptr && !read_entries(*entries, Role::kWeight, &map)) refuse("has an entry whose name is no text");
+  if (object == nullptr || object->is_none()) return map;
+  const std::string message = "the message has " + std::string(what.substr(0, kMostShown));
+  const auto entries = entries_of(*object);
+  if (!entries) throw Failure(FLARE_PROTOCOL, message + " that are no dict by name");
+  if (!read_entries(*entries, role, &map))
+    throw Failure(FLARE_PROTOCOL, message + " with an entry whose name is no text");
   return map;
 }
 
@@ -86,16 +86,13 @@ Value ValueReader::read(const Object &object, Role role) {
   if (const Typed *typed = object.typed()) {
     value = read_typed(object, *typed, role);
   } else if (const Array *array = object.array()) {
-    List list;
-    list.reserve(array->size());
-    for (const Object &item : *array) list.push_back(read(item, Role::kValue));
-    value = std::move(list);
-  } else if (const Dict *dict = object.dict()) {
-    value = read_entries(object, *dict, role);
+    value = read_items(*array);
+  } else if (object.dict() != nullptr) {
+    value = read_entries(object, *entries_of(object), role);
   } else if (const std::string *text = object.text()) {
     value = *text;
   } else if (const Bytes *bytes = object.bytes()) {
-    value = *bytes;
+    value = copied(*bytes, rules_);  // so that they are aligned, and do not keep the whole message
   } else if (const auto *joined = std::get_if<std::shared_ptr<const Joined>>(&object.data())) {
     value = join(**joined);
   } else if (const auto *truth = std::get_if<bool>(&object.data())) {
@@ -108,13 +105,14 @@ Value ValueReader::read(const Object &object, Role role) {
     value = *real;
   }
   --depth_;
-  return role == Role::kWeight ? weight(std::move(value)) : value;
+  if (role == Role::kWeight) return weight(std::move(value));
+  return value;
 }
 
 Value ValueReader::read_typed(const Object &object, const Typed &typed, Role role) {
   if (datum_reference(object)) {
     const Datum &found = datum(object);
-    if (found.kind != Datum::Kind::kText) return found.content.bytes;
+    if (found.kind != Datum::Kind::kText) return copied(found.content.bytes, rules_);
     return found.content.bytes.text();
   }
   if (const auto place = array_place(object)) return read_array(*place);
@@ -123,45 +121,37 @@ Value ValueReader::read_typed(const Object &object, const Typed &typed, Role rol
     if (role == Role::kValue || !value.number()) return value;
     return scalar_tensor(value, scalar->type);
   }
-  if (const Array *items = items_of(object)) {
-    List list;
-    list.reserve(items->size());
-    for (const Object &item : *items) list.push_back(read(item, Role::kValue));
-    return list;
-  }
+  if (const Array *items = items_of(object)) return read_items(*items);
   if (const auto member = enum_member(object)) return *member;
   if (typed.type == type::kDatetime && typed.content.text() != nullptr) return *typed.content.text();
-  if (typed.type == type::kOrderedDict) return read_ordered(object, typed, role);
-  if (const Dict *dict = entries_of(object)) return read_entries(object, *dict, role);
+  if (const auto entries = entries_of(object)) return read_entries(object, *entries, role);
   return opaque(typed.type, object);
 }
 
-Value ValueReader::read_ordered(const Object &object, const Typed &typed, Role role) {
-  Dict dict;
-  const Array *pairs = typed.content.array();
-  if (pairs == nullptr) return opaque(typed.type, object);
-  for (const Object &pair : *pairs) {
-    const Array *items = items_of(pair);
-    if (items == nullptr || items->size() != 2) return opaque(typed.type, object);
-    dict.push_back({(*items)[0], (*items)[1]});
+List ValueReader::read_items(const Array &items) {
+  List list;
+  list.reserve(items.size());
+  const size_t above = way_.size();
+  for (const Object &item : items) {
+    if (keys_ != nullptr) step_into(list.size(), &way_);
+    list.push_back(read(item, Role::kValue));
+    way_.resize(above);
   }
-  Map map;
-  if (!read_entries(dict, role, &map)) return opaque(typed.type, object);
-  return map;
+  return list;
 }
 
-Value ValueReader::read_entries(const Object &object, const Dict &dict, Role role) {
+Value ValueReader::read_entries(const Object &object, const Entries &entries, Role role) {
   Map map;
-  if (!read_entries(dict, role, &map)) return opaque("dict", object);
-  return map;
+  if (read_entries(entries, role, &map)) return map;
+  return opaque(object.typed() == nullptr ? "dict" : object.typed()->type, object);
 }
 
 // False, with nothing read, when the keys are not the names of one entry each.
-bool ValueReader::read_entries(const Dict &dict, Role role, Map *map) {
+bool ValueReader::read_entries(const Entries &entries, Role role, Map *map) {
   std::vector<std::string> names;
-  names.reserve(dict.size());
-  for (const Pair &pair : dict) {
-    std::optional<std::string> name = name_of(pair.key);
+  names.reserve(entries.size());
+  for (const Entry &entry : entries) {
+    std::optional<std::string> name = name_of(*entry.key);
     if (!name) return false;
     if (name->size() > rules_.limits.max_text)
       too_large("a name of " + std::to_string(name->size()) + " bytes: at most " +
@@ -171,17 +161,32 @@ bool ValueReader::read_entries(const Dict &dict, Role role, Map *map) {
   std::vector<std::string_view> sorted(names.begin(), names.end());
   std::sort(sorted.begin(), sorted.end());
   if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) return false;
-  for (size_t i = 0; i < dict.size(); ++i) {
+  const size_t above = way_.size();
+  for (size_t i = 0; i < entries.size(); ++i) {
     path_.push_back(names[i]);
     path_bytes_ += names[i].size() + 1;
-    if (path_bytes_ > name_bytes_left_) too_large("the names are longer together than max_envelope_bytes");
-    name_bytes_left_ -= path_bytes_;
-    if (keys_ != nullptr && dict[i].key.text() == nullptr) keys_->insert_or_assign(path(), dict[i].key);
-    map->set(names[i], read(dict[i].value, role));
+    spend_names(path_bytes_);
+    if (keys_ != nullptr) {
+      step_into(names[i], &way_);
+      note_key(*entries[i].key);
+    }
+    map->set(names[i], read(*entries[i].value, role));
+    way_.resize(above);
     path_bytes_ -= names[i].size() + 1;
     path_.pop_back();
   }
   return true;
+}
+
+void ValueReader::note_key(const Object &key) {
+  if (key.text() != nullptr) return;
+  spend_names(way_.size());
+  keys_->insert_or_assign(way_, key);
+}
+
+void ValueReader::spend_names(uint64_t bytes) {
+  if (bytes > name_bytes_left_) too_large("the names are longer together than max_envelope_bytes");
+  name_bytes_left_ -= bytes;
 }
 
 Value ValueReader::weight(Value value) const {
@@ -196,7 +201,7 @@ Value ValueReader::weight(Value value) const {
 
 // Each may be used once: a short message could otherwise stand for gigabytes.
 const Datum &ValueReader::datum(const Object &object) {
-  const auto found = datums_.find(datum_reference(object)->id);
+  const auto found = datums_.find(*datum_reference(object));
   if (found == datums_.end()) refuse("refers to a datum that is missing, or that something else has used");
   const Datum &datum = *found->second;
   datums_.erase(found);
@@ -241,53 +246,6 @@ void ValueReader::count(const Value &array) {
   if (size > array_bytes_left_) too_large("the tensors are larger together than max_message_bytes");
   --arrays_left_;
   array_bytes_left_ -= size;
-}
-
-// ---- Objects that only Python knows --------------------------------------------------------------------------
-
-// With all that it refers to in it, as it may be sent back when that is gone.
-Value ValueReader::opaque(std::string_view type, const Object &object) {
-  Pieces pieces;
-  pack(inlined(object), &pieces);
-  if (pieces.size() > opaque_bytes_left_) too_large("what only Python can read is larger than max_envelope_bytes");
-  opaque_bytes_left_ -= pieces.size();
-  return OpaqueObject{std::string(type), pieces.join()};
-}
-
-Object ValueReader::inlined(const Object &object) {
-  if (const Typed *typed = object.typed()) {
-    if (datum_reference(object)) {
-      const Datum &found = datum(object);
-      if (found.kind == Datum::Kind::kText) return found.content.bytes.text();
-      return found.content.bytes;
-    }
-    if (const auto place = array_place(object); place && place->native == nullptr) return inlined_array(object, *place);
-    return Typed{typed->type, inlined(typed->content), typed->decomposer};
-  }
-  if (const Array *array = object.array()) {
-    Array copy;
-    copy.reserve(array->size());
-    for (const Object &item : *array) copy.push_back(inlined(item));
-    return copy;
-  }
-  if (const Dict *dict = object.dict()) {
-    Dict copy;
-    copy.reserve(dict->size());
-    for (const Pair &pair : *dict) copy.push_back({pair.key, inlined(pair.value)});
-    return copy;
-  }
-  return object;
-}
-
-Object ValueReader::inlined_array(const Object &object, const ArrayPlace &place) {
-  if (place.dot != dot::kArrays)
-    refuse("is an object of " + object.typed()->type + " in one that only Python can read");
-  const Value &array = downloaded(place);
-  count(array);
-  if (const auto *unknown = std::get_if<OpaqueObject>(&array.data())) return unpack(unknown->content, rules_.limits);
-  const Tensor *tensor = array.tensor();
-  if (tensor == nullptr) refuse("is no array");
-  return array_of(Joined{npy_head(*tensor), tensor->bytes, ""});
 }
 
 }  // namespace flare::fobs

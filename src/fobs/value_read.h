@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "fobs/classes.h"
+#include "fobs/keys.h"
 #include "fobs/message.h"
 #include "model/value.h"
 
@@ -20,12 +21,9 @@ namespace flare::fobs {
 using Items = std::map<std::string, Value, std::less<>>;
 using Downloads = std::map<uint8_t, Items>;
 
-// The keys of a model that are no texts, by the names that they have as texts, joined with '/'.
-using Keys = std::map<std::string, Object, std::less<>>;
-
 struct ReadRules {
   Limits limits;
-  // Where elements go that do not lie where a tensor's may: at a multiple of 64.
+  // Where bytes go, and elements that do not lie where a tensor's may: at a multiple of 64.
   std::function<Block(size_t)> new_block = [](size_t size) { return Block(size); };
   flare_dtype list_dtype = FLARE_FLOAT32;  // of a model's lists of numbers
 };
@@ -41,10 +39,10 @@ class ValueReader {
 
   // Throws Failure that names the entry: FLARE_PROTOCOL, FLARE_TOO_LARGE.
   Value read(const Object &object);
-  // The entries of a dict or of an object that is one. Empty for others.
-  Map read_map(const Object *object);
+  // The entries of a dict or of an object that is one; none when there is nothing. Others are refused as `what`.
+  Map read_map(const Object *object, std::string_view what) { return read_dict(object, what, Role::kValue); }
   // Of a model: also lists of numbers and single numbers are tensors.
-  Map read_model(const Object *object);
+  Map read_model(const Object *object, std::string_view what) { return read_dict(object, what, Role::kWeight); }
   // What the keys were that the names in maps were made of, from now on.
   void note_keys(Keys *keys) { keys_ = keys; }
 
@@ -52,16 +50,17 @@ class ValueReader {
   [[noreturn]] void refuse(const std::string &what) const;
 
  private:
-  std::string path() const;
-
   enum class Role { kValue, kWeight };
 
+  std::string path() const;
+  Map read_dict(const Object *object, std::string_view what, Role role);
   Value read(const Object &object, Role role);
   Value read_typed(const Object &object, const Typed &typed, Role role);
   Value read_array(const ArrayPlace &place);
-  Value read_ordered(const Object &object, const Typed &typed, Role role);
-  Value read_entries(const Object &object, const Dict &dict, Role role);
-  bool read_entries(const Dict &dict, Role role, Map *map);
+  List read_items(const Array &items);
+  Value read_entries(const Object &object, const Entries &entries, Role role);
+  bool read_entries(const Entries &entries, Role role, Map *map);
+  void note_key(const Object &key);
   Value weight(Value value) const;
   const Datum &datum(const Object &object);
   Bytes native_bytes(const Object &object);
@@ -70,6 +69,8 @@ class ValueReader {
   Object inlined_array(const Object &object, const ArrayPlace &place);
   const Value &downloaded(const ArrayPlace &place) const;
   void count(const Value &array);
+  void spend_names(uint64_t bytes);
+  void spend_opaque(uint64_t bytes);
 
   const Downloads &downloads_;
   const ReadRules &rules_;
@@ -77,6 +78,7 @@ class ValueReader {
   std::vector<std::string_view> path_;                // of names, from the root to the entry that is read
   size_t path_bytes_ = 0;
   Keys *keys_ = nullptr;
+  std::string way_;  // as Keys has it, while they are noted
   size_t depth_ = 0;
   size_t arrays_left_;
   uint64_t array_bytes_left_;

@@ -21,7 +21,12 @@ Object ValueWriter::write(const Value &value) {
         } else if constexpr (std::is_same_v<Type, List>) {
           Array array;
           array.reserve(data.size());
-          for (const Value &item : data) array.push_back(write(item));
+          const size_t above = way_.size();
+          for (const Value &item : data) {
+            if (keys_ != nullptr) step_into(array.size(), &way_);
+            array.push_back(write(item));
+            way_.resize(above);
+          }
           return array;
         } else if constexpr (std::is_same_v<Type, Map>) {
           return write(data);
@@ -39,16 +44,16 @@ Object ValueWriter::write(const Value &value) {
 Object ValueWriter::write(const Map &map) {
   Dict dict;
   dict.reserve(map.size());
-  const size_t above = path_.size();
+  const size_t above = way_.size();
   for (const auto &[name, value] : map) {
-    if (keys_ != nullptr) path_.append(path_.empty() ? "" : "/").append(name);
+    if (keys_ != nullptr) step_into(name, &way_);
     try {
       dict.push_back({key_of(name), write(value)});
     } catch (const Failure &failure) {
       if (value.tensor() == nullptr) throw;
       throw Failure(failure.status(), "tensor '" + name + "': " + failure.what());
     }
-    path_.resize(above);
+    way_.resize(above);
   }
   return dict;
 }
@@ -62,11 +67,12 @@ Object ValueWriter::write_body(const Map &map, const Keys &keys) {
 
 Object ValueWriter::key_of(const std::string &name) const {
   if (keys_ == nullptr) return name;
-  const auto key = keys_->find(path_);
+  const auto key = keys_->find(way_);
   return key == keys_->end() ? Object(name) : key->second;
 }
 
 Object ValueWriter::write_array(const Tensor &tensor) {
+  if (tensor.dtype == FLARE_OPAQUE) return tensor.bytes;
   std::string head = npy_head(tensor);
   if (!by_reference_) return array_of(Joined{std::move(head), tensor.bytes, ""});
   items_.push_back(tensor);

@@ -1,14 +1,12 @@
 // Values of the library's model as objects.
 #pragma once
 
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/limits.h"
+#include "fobs/keys.h"
 #include "fobs/object.h"
-#include "fobs/value_read.h"
 #include "model/value.h"
 
 namespace flare::fobs {
@@ -18,7 +16,8 @@ class ValueWriter {
   // By reference, tensors are left to their receiver to download, as the items T0, T1 and so on.
   ValueWriter(bool by_reference, const Limits &limits) : by_reference_(by_reference), limits_(limits) {}
 
-  // Throws Failure(FLARE_INVALID_ARGUMENT) for a tensor of a type that NumPy does not know.
+  // Throws Failure(FLARE_INVALID_ARGUMENT) for a tensor of a type that NumPy does not know. Those of FLARE_OPAQUE are
+  // bytes that were seen through the C API, and become bytes again.
   Object write(const Value &value);
   Object write(const Map &map);
   // With the keys that its names had in the task.
@@ -34,7 +33,7 @@ class ValueWriter {
   bool by_reference_;
   const Limits &limits_;
   const Keys *keys_ = nullptr;
-  std::string path_;  // of names, while there are keys
+  std::string way_;  // as Keys has it, while there are any
   std::vector<Tensor> items_;
 };
 

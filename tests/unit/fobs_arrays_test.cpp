@@ -69,6 +69,14 @@ TEST(FobsNpy, AreWrittenAsNumPyWritesThem) {
   EXPECT_EQ(count, 22u);
 }
 
+// Here the words end where padding to 64 bytes would add none, and NumPy adds 64.
+TEST(FobsNpy, ArePaddedAsNumPyPadsThem) {
+  const Tensor tensor{FLARE_COMPLEX128, {3, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10}, {}};
+  const std::string words =
+      "{'descr': '<c16', 'fortran_order': False, 'shape': (3, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10), }";
+  EXPECT_EQ(npy_head(tensor), std::string("\x93NUMPY\1\0\xb6\0", 10) + words + std::string(84, ' ') + '\n');
+}
+
 TEST(FobsNpy, AreReadWhereTheyAre) {
   const Bytes file = npy_of("nd_float32");
   const Tensor tensor = tensor_of(read_npy(file, {}), {}).value();
@@ -102,6 +110,15 @@ TEST(FobsNpy, ComeInOurOrder) {
   EXPECT_THAT(elements_of<int32_t>(tensor_in("nd_strided")), ElementsAre(0, 3, 6, 9));
   const Tensor three = tensor_in("nd_transposed3d");
   EXPECT_THAT(three.shape, ElementsAre(4, 2, 3));
+  EXPECT_THAT(elements_of<int16_t>(three),
+              ElementsAre(0, 4, 8, 12, 16, 20, 1, 5, 9, 13, 17, 21, 2, 6, 10, 14, 18, 22, 3, 7, 11, 15, 19, 23));
+  // What numpy.asfortranarray(numpy.arange(12).reshape(2, 3, 2)) has in its file.
+  const std::string_view fortran("\0\6\2\10\4\12\1\7\3\11\5\13", 12);
+  const Tensor turned =
+      tensor_of(read_npy(npy("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3, 2), }", fortran), {}), {})
+          .value();
+  EXPECT_THAT(turned.shape, ElementsAre(2, 3, 2));
+  EXPECT_THAT(elements_of<char>(turned), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11));
   EXPECT_THAT(tensor_in("nd_empty2d").shape, ElementsAre(0, 3));
   EXPECT_EQ(tensor_in("nd_0d").shape.size(), 0u);
   EXPECT_THAT(elements_of<float>(tensor_in("nd_0d")), ElementsAre(3.5f));
@@ -218,7 +235,7 @@ TEST(FobsNpz, SaysWhatItCannotRead) {
   expect(directory + 20, 1, "two sizes");
   expect(directory + 42, 1, "not where it should be");
   expect(item.size() - 12, 3, "its directory is cut off");
-  expect(item.size() - 1, 1, "");
+  expect(item.size() - 1, 1, "cut off");
   Limits limits;
   limits.max_tensors = 0;
   EXPECT_THAT(words_of([&] { read_npz(bytes_of(item), limits); }, FLARE_TOO_LARGE), HasSubstr("too many"));

@@ -4,12 +4,14 @@
 #include <bit>
 #include <cstdint>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
+#include "fobs/classes.h"
 #include "fobs/message.h"
 #include "fobs/object.h"
 
@@ -33,7 +35,7 @@ inline std::string to_digits(std::string_view bytes) {
 }
 
 struct Vector {
-  std::string name, value, bytes, shown, raw, refused;
+  std::string name, value, bytes, shown, raw;
 };
 
 inline std::vector<Vector> vectors() {
@@ -41,8 +43,8 @@ inline std::vector<Vector> vectors() {
   std::vector<Vector> vectors;
   for (const auto &from : nlohmann::json::parse(file)) {
     const auto text = [&](const char *key) { return from.value(key, std::string()); };
-    vectors.push_back({text("name"), text("value"), from_digits(text("bytes")), text("shown"), from_digits(text("raw")),
-                       text("refused")});
+    vectors.push_back(
+        {text("name"), text("value"), from_digits(text("bytes")), text("shown"), from_digits(text("raw"))});
   }
   return vectors;
 }
@@ -98,6 +100,24 @@ inline std::string show(const Message &message) {
             ' ' + to_digits(join(datum.content).text());
   }
   return text;
+}
+
+// The same with what is in these datums, by their ids, in the place of the references to them.
+inline Object inside(const Object &object, const std::map<std::string, Object> &contents) {
+  if (const Typed *typed = object.typed()) {
+    Object content = inside(typed->content, contents);
+    const Object *fields = typed->type == type::kDatumReference ? content.find("data") : nullptr;
+    const Object *id = fields == nullptr ? nullptr : fields->find("datum_id");
+    const auto found = id == nullptr || id->text() == nullptr ? contents.end() : contents.find(*id->text());
+    if (found != contents.end()) return found->second;
+    return Typed{typed->type, std::move(content), typed->decomposer};
+  }
+  Object copy = object;
+  if (auto *array = std::get_if<Array>(&copy.data()))
+    for (Object &item : *array) item = inside(item, contents);
+  if (auto *dict = std::get_if<Dict>(&copy.data()))
+    for (Pair &pair : *dict) pair.value = inside(pair.value, contents);
+  return copy;
 }
 
 inline std::string encoded(const Message &message) { return std::string(encode(message).join().text()); }

@@ -10,6 +10,7 @@
 #include "base/failure.h"
 #include "fobs/classes.h"
 #include "fobs/metric.h"
+#include "fobs/msgpack.h"
 #include "fobs/npy.h"
 #include "fobs/npz.h"
 #include "fobs/value_write.h"
@@ -37,6 +38,12 @@ T element(const Value *value) {
   }
   std::memcpy(&element, value->tensor()->bytes.data, sizeof element);
   return element;
+}
+
+Bytes packed(const Object &object) {
+  Pieces pieces;
+  pack(object, &pieces);
+  return pieces.join();
 }
 
 std::string json(const Map &map) { return value_to_json(map); }
@@ -93,6 +100,42 @@ TEST(FobsShareable, HasItsTensorsAlignedAndThoseThatAreWhereTheyWere) {
   const Value value = array_value(bytes_of(npy), rules);  // a block is aligned, and so are the elements after the head
   EXPECT_EQ(value.tensor()->bytes.text(), copied.bytes.text());
   EXPECT_EQ(blocks, 1u);
+}
+
+// The C API shows bytes of a body as tensors; and a few bytes should not keep a large message.
+TEST(FobsShareable, HasItsBytesAlignedAndAwayFromTheMessage) {
+  for (const bool in_datum : {false, true}) {
+    for (const size_t shift : {1u, 2u}) {  // of which one at least is not aligned
+      Message made = task_with(Dict{{std::string(shift, 'n'), bytes_of("some bytes")}}, "METRICS");
+      if (in_datum) externalize(&made, {10, new_uuid});
+      ASSERT_EQ(made.datums.size(), in_datum ? 1u : 0u);
+      const Message message = decode(encode(made).join(), {});
+      size_t blocks = 0;
+      ReadRules rules;
+      rules.new_block = [&](size_t size) {
+        ++blocks;
+        return Block(size);
+      };
+      const Shareable task = read(message, {}, rules);
+      const auto &bytes = std::get<Bytes>(task.body.at(0).second.data());
+      EXPECT_EQ(bytes.text(), "some bytes");
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(bytes.data) % 64, 0u);
+      EXPECT_EQ(bytes.owner.use_count(), 1);
+      EXPECT_EQ(blocks, 1u);
+    }
+  }
+}
+
+// A trainer that takes bytes from the C API, which shows them as tensors, may send them as those.
+TEST(FobsShareable, SendsBytesThatWereSeenAsTensorsAsBytes) {
+  Shareable result;
+  result.kind = "METRICS";
+  result.body.set("seen", Tensor{FLARE_OPAQUE, {3}, bytes_of("abc")});
+  for (const auto &by_reference : {std::optional<ByReference>(), std::optional(ByReference{"c", "r"})}) {
+    const Written written = write_shareable(result, by_reference, {});
+    EXPECT_TRUE(written.items.empty());
+    EXPECT_EQ(json(read(written.message).body), R"({"seen":"<3 bytes>"})");
+  }
 }
 
 // A real task: each array is a LazyDownloadRef, and the headers have an object of NVFlare's.
@@ -240,6 +283,27 @@ TEST(FobsShareable, MakesObjectsOfPythonWhole) {
       FLARE_TOO_LARGE, "max_envelope_bytes");
 }
 
+// One item may be named any number of times, and must not become as many copies first.
+TEST(FobsShareable, PaysForArraysInObjectsOfPythonBeforeItCopiesThem) {
+  const Object named = Typed{"a.B", Array{array_reference_of("T0"), array_reference_of("T0")}, "a.BDecomposer"};
+  const Message message = task_with(Dict(), "METRICS", {{"x", named}});
+  const Value items[] = {floats(std::vector<float>(100)), OpaqueObject{"numpy.ndarray", packed(std::string(520, 'x'))}};
+  for (const Value &item : items) {
+    ReadRules rules;
+    rules.limits.max_tensors = 1;  // the second would be refused for this
+    rules.limits.max_envelope_bytes = 500;
+    expect_refused(
+        [&] {
+          read(message, {{dot::kArrays, {{"T0", item}}}}, rules);
+        },
+        FLARE_TOO_LARGE, "max_envelope_bytes");
+    // The whole is paid for once.
+    rules.limits.max_tensors = 2;
+    rules.limits.max_envelope_bytes = 1700;
+    EXPECT_NO_THROW(read(message, {{dot::kArrays, {{"T0", item}}}}, rules));
+  }
+}
+
 // A model may have numbers as its keys, which a trainer sees as names.
 TEST(FobsShareable, GivesNamesBackTheKeysThatTheyWere) {
   const Object array = message_of("nd_float32").root, kind = enum_of(type::kDataKind, "WEIGHTS");
@@ -256,6 +320,43 @@ TEST(FobsShareable, GivesNamesBackTheKeysThatTheyWere) {
   };
   EXPECT_EQ(sent(keys), show(data));
   EXPECT_NE(sent({}), show(data));
+}
+
+// No name can be taken for the way to another entry, and entries of lists are apart.
+TEST(FobsShareable, GivesEachNameItsOwnKeyBack) {
+  const Object array = message_of("nd_float32").root;
+  const Object data = Dict{{"a", Dict{{1, array}}},
+                           {"a/1", array},
+                           {"b", Dict{{"1", array}}},
+                           {"b/1", array},
+                           {"list", Array{Dict{{1, "x"}}, Dict{{"1", "y"}}}},
+                           {"list/1", "z"},
+                           {"1:c", Dict{{2, array}}},
+                           {"1:c1:2", array}};
+  Keys keys;
+  const Shareable task = read_shareable(task_with(data), {}, {}, &keys);
+  EXPECT_EQ(keys.size(), 3u);
+  const Written written = write_shareable(task, std::nullopt, {}, keys);
+  EXPECT_EQ(show(*written.message.root.typed()->content.find("DXO")->find("data")), show(data));
+}
+
+TEST(FobsShareable, TakesAnOrderedDictAsADict) {
+  const auto ordered = [](Object key, Object value) {
+    return Object(Typed{std::string(type::kOrderedDict), Array{tuple_of({std::move(key), std::move(value)})}, "d"});
+  };
+  const Object array = message_of("nd_float32").root;
+  const Object dxo = Dict{{"kind", "WEIGHTS"}, {"data", ordered("w", array)}, {"meta", ordered("NUM_STEPS", 10)}};
+  const Message message{shareable_of({{"__headers__", ordered("__content_type__", "DXO")}, {"DXO", dxo}}), {}};
+  const Shareable task = read(message);
+  ASSERT_EQ(tensors_of(task).size(), 1u);
+  EXPECT_EQ(tensors_of(task)[0].name, "w");
+  EXPECT_EQ(json(task.meta), R"({"NUM_STEPS":10})");
+
+  Keys keys;
+  const Shareable numbered = read_shareable(task_with(ordered(0, Dict{{1, array}})), {}, {}, &keys);
+  ASSERT_EQ(tensors_of(numbered).size(), 1u);
+  EXPECT_EQ(tensors_of(numbered)[0].name, "0/1");
+  EXPECT_EQ(keys.size(), 2u);
 }
 
 // FedAvg(model={...}) hands its first model out as Python's lists.
@@ -305,6 +406,22 @@ TEST(FobsShareable, IsRefusedWithAReason) {
       FLARE_PROTOCOL, "has none");
   expect_refused([] { read(task_with(Dict(), 5)); }, FLARE_PROTOCOL, "a DXO of no kind");
   expect_refused([] { read(task_with(Array{1})); }, FLARE_PROTOCOL, "has WEIGHTS that are no dict by name");
+  expect_refused(
+      [] {
+        read(task_with(Typed{std::string(type::kOrderedDict), Array{1}, "d"}));
+      },
+      FLARE_PROTOCOL, "has WEIGHTS that are no dict by name");
+  expect_refused(
+      [] {
+        read({shareable_of({{"__headers__", 5}}), {}});
+      },
+      FLARE_PROTOCOL, "has headers that are no dict");
+  const Object no_meta = Dict{{"kind", "METRICS"}, {"data", Object()}, {"meta", "text"}};
+  expect_refused(
+      [&] {
+        read({shareable_of({{"__headers__", Dict{{"__content_type__", "DXO"}}}, {"DXO", no_meta}}), {}});
+      },
+      FLARE_PROTOCOL, "has metadata that are no dict");
   expect_refused([] { read(task_with(Dict{{tuple_of({1}), 1}})); }, FLARE_PROTOCOL, "whose name is no text");
   expect_refused(
       [] {
@@ -337,6 +454,18 @@ TEST(FobsShareable, UsesADatumOnce) {
   expect_refused([&] { read(message); }, FLARE_PROTOCOL, "'a' refers to a datum that is missing");
   message.datums.push_back({Datum::Kind::kText, dot::kNone, "id-1", {"", bytes_of("x"), ""}});
   expect_refused([&] { read(message); }, FLARE_PROTOCOL, "'b' refers to a datum that is missing, or that something");
+}
+
+// Python's applications can send a Datum as such, or a file.
+TEST(FobsShareable, TakesAnApplicationsDatumAsItsContent) {
+  const auto reference = [](std::string_view id) {
+    const Object fields = Dict{{"datum_id", id}, {"unwrap", false}};
+    return Object(Typed{std::string(type::kDatumReference), Dict{{"data", fields}}, "d"});
+  };
+  Message message = task_with(Dict(), "METRICS", {{"text", reference("id-1")}, {"file", reference("id-2")}});
+  message.datums.push_back({Datum::Kind::kText, dot::kNone, "id-1", {"", bytes_of("x"), ""}});
+  message.datums.push_back({Datum::Kind::kFile, dot::kNone, "id-2", {"", bytes_of("abc"), ""}});
+  EXPECT_EQ(json(read(message).headers), R"({"__content_type__":"DXO","text":"x","file":"<3 bytes>"})");
 }
 
 TEST(FobsShareable, HasLimits) {
