@@ -74,6 +74,12 @@ std::string CellClient::request(Blob blob, Duration timeout) {
 void CellClient::cancel(const std::string &request_id, const std::string &reason) {
   pump_soon();
   cell_.cancel(request_id, reason);
+  link_.keep_payload();
+  std::erase_if(news_, [&](const News &news) {
+    const auto *event = std::get_if<StreamCell::Event>(&news);
+    const auto *answered = event ? std::get_if<StreamCell::Answered>(event) : nullptr;
+    return answered && answered->request_id == request_id;
+  });
 }
 
 int64_t CellClient::answer(const StreamCell::Received &question, std::string_view return_code, Blob blob) {
@@ -83,7 +89,7 @@ int64_t CellClient::answer(const StreamCell::Received &question, std::string_vie
 
 void CellClient::refuse(const StreamCell::Received &question, const std::string &reason) {
   pump_soon();
-  cell_.refuse(question, reason);
+  cell_.refuse(question, reason, Clock::now());
 }
 
 int64_t CellClient::notify(Blob blob) {
@@ -118,8 +124,7 @@ void CellClient::on_frame(const Frame &frame) {
     cell_.on_connected(ready->peer);
     news_.emplace_back(Connected{ready->peer});
   } else if (const auto *complaint = std::get_if<SfmSession::Complaint>(&received)) {
-    collect();
-    news_.emplace_back(StreamCell::Event(StreamCell::Complaint{complaint->text}));
+    cell_.complain(complaint->text);
   }
 }
 
@@ -146,20 +151,38 @@ void CellClient::pump_soon() {
 void CellClient::pump() {
   if (closed_ || pumping_) return;
   pumping_ = true;
-  for (;;) {
-    link_.wake();
-    collect();
-    if (closed_ || news_.empty()) break;
+  try {
+    deliver_due();
+  } catch (...) {
+    pumping_ = false;
+    pump_soon();
+    throw;
+  }
+  pumping_ = false;
+  if (closed_) return;
+  // What came of that has its turn after timers and sockets, which work that is posted would go before.
+  alarm_->set(news_.empty() ? earlier(session_.deadline(), cell_.deadline()) : Clock::now());
+}
+
+void CellClient::deliver_due() {
+  link_.wake();
+  collect();
+  for (size_t due = news_.size(); due > 0 && !news_.empty() && !closed_; --due) {
     News news = std::move(news_.front());
     news_.pop_front();
     deliver(std::move(news));
+    link_.wake();
+    collect();
   }
-  pumping_ = false;
-  if (!closed_) alarm_->set(earlier(session_.deadline(), cell_.deadline()));
 }
 
 void CellClient::collect() {
-  for (StreamCell::Event &event : cell_.take_events()) news_.emplace_back(std::move(event));
+  for (StreamCell::Event &event : cell_.take_events()) {
+    // Whoever hears that it is over may free what was to be sent.
+    const auto *sent = std::get_if<StreamCell::Sent>(&event);
+    if (std::holds_alternative<StreamCell::Answered>(event) || (sent && !sent->error.empty())) link_.keep_payload();
+    news_.emplace_back(std::move(event));
+  }
 }
 
 void CellClient::deliver(News news) {

@@ -73,6 +73,7 @@ class CellClient : private CellLinkListener {
 
   void pump_soon();
   void pump();
+  void deliver_due();
   void collect();
   void deliver(News news);
   void on_time();

@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -39,8 +40,10 @@ void CellLink::open() {
   epoll_ = Descriptor(::epoll_create1(EPOLL_CLOEXEC));
   if (epoll_.get() < 0) throw Failure(FLARE_IO, "epoll: " + system_text(errno));
   watch_ = loop_->make_watch(epoll_.get(), [this] { on_event(); });
-  alarm_ = loop_->make_alarm(
-      [this] { state_ == State::kWaiting ? look_up() : fail("no answer within " + duration_text(kConnectTimeout)); });
+  alarm_ = loop_->make_alarm([this] {
+    if (state_ == State::kWaiting) return look_up();
+    next_address("no answer within " + duration_text(kConnectTimeout));
+  });
   state_ = State::kWaiting;
   alarm_->set(Clock::now());
 }
@@ -52,12 +55,27 @@ void CellLink::close() {
   alarm_.reset();
 }
 
+// A descriptor that is closed is known to epoll, and a socket to its peer, for as long as anybody else has it: a child
+// of this process, or the thread that looks up.
+void CellLink::end_lookup() {
+  if (!lookup_) return;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, lookup_->get(), nullptr);
+  lookup_.reset();
+}
+
+void CellLink::end_socket() {
+  channel_.reset();
+  if (socket_.get() < 0) return;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket_.get(), nullptr);
+  ::shutdown(socket_.get(), SHUT_RDWR);
+  socket_ = Descriptor();
+}
+
 void CellLink::shut() {
   ++connection_;
-  lookup_.reset();
+  end_lookup();
   addresses_.clear();
-  channel_.reset();
-  socket_ = Descriptor();
+  end_socket();
   parser_.reset();
   sending_.reset();
   sent_ = 0;
@@ -109,12 +127,18 @@ void CellLink::on_event() {
 void CellLink::on_looked_up() {
   const auto found = lookup_->take();
   addresses_.assign(found.begin(), found.end());
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, lookup_->get(), nullptr);
-  lookup_.reset();
+  end_lookup();
+  try_address();
+}
+
+void CellLink::next_address(const std::string &reason) {
+  if (addresses_.empty()) return fail(reason);
   try_address();
 }
 
 void CellLink::try_address() {
+  end_socket();
+  alarm_->set(Clock::now() + kConnectTimeout);
   const sockaddr_in address = addresses_.front();
   addresses_.pop_front();
   socket_ = Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -125,7 +149,7 @@ void CellLink::try_address() {
   // What happens at once is seen as an event too.
   if (::connect(socket_.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0 &&
       errno != EINPROGRESS) {
-    return fail(system_text(errno));
+    return next_address(system_text(errno));
   }
   epoll_event event{};
   event.events = EPOLLIN | EPOLLOUT;
@@ -137,10 +161,7 @@ void CellLink::on_connect_result() {
   int error = 0;
   socklen_t size = sizeof error;
   if (::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
-  if (error != 0) {
-    if (addresses_.empty()) return fail(system_text(error));
-    return try_address();
-  }
+  if (error != 0) return next_address(system_text(error));
   channel_ = tls_ ? tls_->make_channel(socket_.get()) : make_clear_channel(socket_.get());
   state_ = State::kGreeting;
   greet();
@@ -215,6 +236,11 @@ void CellLink::write_some() {
     sent_ += step.bytes;
     if (sent_ == head.size() + payload.size) sending_.reset();
   }
+}
+
+void CellLink::keep_payload() {
+  if (!sending_ || sending_->payload.owner) return;
+  guarded([&] { sending_->payload = copy_bytes(sending_->payload.data, sending_->payload.size); });
 }
 
 void CellLink::want(bool to_write) {

@@ -53,6 +53,8 @@ class CellLink {
   void settled();  // the cell at the other end is the right one
   // This connection is of no use: on_link_down() is called and another is made.
   void drop(const std::string &reason);
+  // What is being sent is in memory of ours from now on: whoever owns the payload may free it.
+  void keep_payload();
   // Nothing is called any more.
   void close();
 
@@ -61,6 +63,7 @@ class CellLink {
 
   void look_up();
   void try_address();
+  void next_address(const std::string &reason);
   void on_event();
   template <typename F>
   void guarded(F &&call);
@@ -73,6 +76,8 @@ class CellLink {
   void write_some();
   void want(bool to_write);
   void fail(const std::string &reason);
+  void end_lookup();
+  void end_socket();
   void shut();
 
   CellUrl url_;

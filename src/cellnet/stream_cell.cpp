@@ -11,6 +11,13 @@
 namespace flare {
 namespace {
 
+// Not in the middle of a character: NVFlare takes only whole ones.
+std::string shortened(const std::string &text, size_t most) {
+  if (text.size() <= most) return text;
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
+  return text.substr(0, most);
+}
+
 std::string error_text(const Map &headers) {
   const std::string text = text_of(headers, stream_key::kError);
   return text.empty() ? "the stream failed, the peer does not say why" : text;
@@ -33,6 +40,7 @@ void StreamCell::on_connected(const std::string &peer) { peer_ = peer; }
 void StreamCell::on_disconnected(const std::string &reason) {
   peer_.clear();
   messages_.clear();
+  tell_sent(reason);
   for (Outgoings *list : {&small_, &large_}) {
     for (const Outgoing &outgoing : std::exchange(*list, {})) ended(outgoing, reason);
   }
@@ -97,7 +105,8 @@ int64_t StreamCell::notify(Blob blob, TimePoint now) {
 
 int64_t StreamCell::start(Blob blob, Map headers, std::string request_id, TimePoint now) {
   const int64_t id = next_stream_id_++;
-  const bool too_long = encode_map(headers).size() > limits_.max_header_bytes;
+  const size_t names = blob.destination.size() + blob.channel.size() + blob.topic.size();
+  const bool too_long = encode_map(headers).size() + names > limits_.max_header_bytes;
   Outgoing outgoing{StreamOut(id, std::move(blob), std::move(headers), limits_, now), std::move(request_id)};
   if (peer_.empty()) {
     ended(outgoing, "not connected");
@@ -112,6 +121,7 @@ int64_t StreamCell::start(Blob blob, Map headers, std::string request_id, TimePo
 }
 
 std::optional<CellMessage> StreamCell::take_message(TimePoint now, double wall_time) {
+  tell_sent("");
   if (peer_.empty()) return std::nullopt;
   if (!messages_.empty()) {
     OutgoingMessage message = std::move(messages_.front());
@@ -128,7 +138,7 @@ CellMessage StreamCell::take_chunk(Outgoings *from, Outgoings::iterator outgoing
   CellMessage chunk = address(outgoing->stream.next_chunk(now), options_.identity, peer_, wall_time);
   progressed(outgoing->request_id, now);
   if (outgoing->stream.done()) {
-    ended(*outgoing, "");
+    if (outgoing->request_id.empty()) leaving_ = outgoing->stream.id();
     from->erase(outgoing);
   } else {
     from->splice(from->end(), *from, outgoing);
@@ -159,17 +169,21 @@ std::optional<StreamCell::Outgoing> StreamCell::take_outgoing(int64_t stream_id)
 void StreamCell::stop_sending(int64_t stream_id, const std::string &error, bool tell) {
   const std::optional<Outgoing> outgoing = take_outgoing(stream_id);
   if (!outgoing) return;
-  if (tell) send_soon(outgoing->stream.error_chunk(error));
+  if (tell) send_soon(outgoing->stream.error_chunk(shortened(error, limits_.max_name)));
   ended(*outgoing, error);
 }
 
-// With "" all of it was sent; the request then waits for its answer.
+// Before all of it was sent.
 void StreamCell::ended(const Outgoing &outgoing, const std::string &error) {
   if (outgoing.request_id.empty()) {
     events_.emplace_back(Sent{outgoing.stream.id(), error});
-  } else if (!error.empty()) {
+  } else {
     fail_request(outgoing.request_id, return_code::kCommError, error);
   }
+}
+
+void StreamCell::tell_sent(const std::string &error) {
+  if (leaving_) events_.emplace_back(Sent{*std::exchange(leaving_, std::nullopt), error});
 }
 
 // ---- Requests of ours
@@ -177,13 +191,19 @@ void StreamCell::ended(const Outgoing &outgoing, const std::string &error) {
 void StreamCell::cancel(const std::string &request_id, const std::string &reason) {
   const auto found = requests_.find(request_id);
   if (found != requests_.end()) forget_request(found, reason);
+  std::erase_if(events_, [&](const Event &event) {
+    const auto *answered = std::get_if<Answered>(&event);
+    return answered && answered->request_id == request_id;
+  });
 }
 
 // Neither its stream nor that of its answer goes on.
 void StreamCell::forget_request(std::map<std::string, Request>::iterator request, const std::string &reason) {
   const Request gone = std::move(request->second);
   requests_.erase(request);
-  if (const auto outgoing = take_outgoing(gone.stream_id)) send_soon(outgoing->stream.error_chunk(reason));
+  if (const auto outgoing = take_outgoing(gone.stream_id)) {
+    send_soon(outgoing->stream.error_chunk(shortened(reason, limits_.max_name)));
+  }
   if (gone.answer && incoming_.erase(*gone.answer) > 0) remember_finished(*gone.answer);
 }
 
@@ -205,7 +225,7 @@ void StreamCell::progressed(const std::string &request_id, TimePoint now) {
 void StreamCell::on_message(const CellMessage &message, TimePoint now) {
   const Map &headers = message.headers;
   const std::string origin = text_of(headers, cell_key::kOrigin);
-  if (origin.empty() || origin.size() > limits_.max_name) return complain("a message that does not say who sent it");
+  if (origin.empty() || !is_name(origin)) return complain("a message that does not say who sent it");
   if (text_of(headers, cell_key::kDestination) != options_.identity.fqcn) {
     return complain("a message from " + origin + " that is not for us");  // a leaf of the network passes nothing on
   }
@@ -228,6 +248,11 @@ void StreamCell::on_request(const CellMessage &message, const std::string &origi
   const Map &headers = message.headers;
   const std::string channel = text_of(headers, cell_key::kChannel);
   const std::string topic = text_of(headers, cell_key::kTopic);
+  const std::string request_id = text_of(headers, cell_key::kRequestId);
+  // All are repeated in what we answer, for which they would leave no place.
+  if (!is_name(channel) || !is_name(topic) || !is_name(request_id)) {
+    return complain("a message with too long a channel, topic or id from " + origin);
+  }
   if (channel == kStreamChannel && topic == kDataTopic) return on_chunk(message, origin, now);
   if (channel == kStreamChannel && topic == kAckTopic) return on_acknowledgement(headers, origin, now);
   const bool bye = channel == kCellChannel && topic == kByeTopic;
@@ -238,7 +263,7 @@ void StreamCell::on_request(const CellMessage &message, const std::string &origi
   reply.destination = origin;
   reply.channel = channel;
   reply.topic = topic;
-  reply.request_id = text_of(headers, cell_key::kRequestId);
+  reply.request_id = request_id;
   reply.optional = flag_of(headers, cell_key::kOptional);
   reply.headers.set(cell_key::kReturnCode, bye ? return_code::kOk : return_code::kProcessException);
   if (!bye) reply.headers.set(cell_key::kError, "no callback");
@@ -267,29 +292,28 @@ void StreamCell::on_chunk(const CellMessage &message, const std::string &origin,
   const StreamKey key(origin, number_of(message.headers, stream_key::kId));
   if (key.second < 0) return complain("a chunk without a stream from " + origin);
   if (finished_.contains(finished_name(key.first, key.second))) return;
-  if (tells_error(message.headers)) return on_sender_error(key, message.headers);
+  if (tells_error(message.headers)) return fail_stream(key, message.headers, error_text(message.headers), false);
   try {
     if (!incoming_.contains(key) && !open_stream(key, message.headers, now)) return;
     StreamIn &stream = incoming_.at(key);
     const bool news = stream.on_chunk(message.headers, message.payload, now);
+    if (news && incoming_bytes() > limits_.max_incoming_bytes) too_large("too many bytes at once");
     if (news && is_answer(stream.headers())) progressed(text_of(stream.headers(), stream_key::kRequestId), now);
     if (const auto offset = stream.take_ack()) acknowledge(key, *offset);
     if (stream.whole()) give_out(key);
   } catch (const Failure &failure) {
-    drop_stream(key, failure.what(), true);
+    fail_stream(key, message.headers, failure.what(), true);
   } catch (const std::bad_alloc &) {
-    drop_stream(key,
-                "no memory for a blob of " + std::to_string(number_of(message.headers, stream_key::kSize)) + " bytes",
-                true);
+    const std::string size = std::to_string(number_of(message.headers, stream_key::kSize));
+    fail_stream(key, message.headers, "no memory for a blob of " + size + " bytes", true);
   }
 }
 
-void StreamCell::on_sender_error(const StreamKey &key, const Map &headers) {
-  // An answer may fail before its first chunk.
-  const auto request = requests_.find(text_of(headers, stream_key::kRequestId));
-  const bool answers = request != requests_.end() && request->second.destination == key.first;
-  drop_stream(key, error_text(headers), false);
-  if (answers) fail_request(text_of(headers, stream_key::kRequestId), return_code::kCommError, error_text(headers));
+// An answer may fail before its stream is open.
+void StreamCell::fail_stream(const StreamKey &key, const Map &headers, const std::string &reason, bool tell) {
+  const bool answers = expects_answer(key, headers);
+  drop_stream(key, reason, tell);
+  if (answers) fail_request(text_of(headers, stream_key::kRequestId), return_code::kCommError, reason);
 }
 
 bool StreamCell::open_stream(const StreamKey &key, const Map &headers, TimePoint now) {
@@ -301,9 +325,12 @@ bool StreamCell::open_stream(const StreamKey &key, const Map &headers, TimePoint
     return false;
   }
   const std::string channel = text_of(headers, stream_key::kChannel);
+  const std::string topic = text_of(headers, stream_key::kTopic);
+  if (!is_name(channel) || !is_name(topic) || !is_name(text_of(headers, stream_key::kRequestId))) {
+    throw Failure(FLARE_PROTOCOL, "too long a channel, topic or id");
+  }
   if (channel != kReturnOnly && !options_.channels.contains(channel)) {
-    throw Failure(FLARE_PROTOCOL,
-                  "No callback is registered for " + channel + "/" + text_of(headers, stream_key::kTopic));
+    throw Failure(FLARE_PROTOCOL, "No callback is registered for " + channel + "/" + topic);
   }
   check_room(headers);
   incoming_.emplace(key, StreamIn(headers, limits_, now, options_.pool));
@@ -314,17 +341,23 @@ bool StreamCell::open_stream(const StreamKey &key, const Map &headers, TimePoint
 // It may be too late, from somebody else, or the second one.
 bool StreamCell::expects_answer(const StreamKey &key, const Map &headers) {
   const auto request = requests_.find(text_of(headers, stream_key::kRequestId));
-  return request != requests_.end() && request->second.destination == key.first && !request->second.answer;
+  return request != requests_.end() && request->second.destination == key.first &&
+         request->second.answer.value_or(key) == key;
 }
 
 void StreamCell::check_room(const Map &headers) const {
   if (incoming_.size() >= limits_.max_incoming_streams) too_large("too many streams at once");
-  uint64_t reserved = 0;
-  for (const auto &[key, stream] : incoming_) reserved += stream.reserved_bytes();
+  const uint64_t reserved = incoming_bytes();
   const int64_t size = std::max<int64_t>(0, number_of(headers, stream_key::kSize));
   if (reserved > limits_.max_incoming_bytes || static_cast<uint64_t>(size) > limits_.max_incoming_bytes - reserved) {
     too_large("too many bytes at once");
   }
+}
+
+uint64_t StreamCell::incoming_bytes() const {
+  uint64_t reserved = 0;
+  for (const auto &[key, stream] : incoming_) reserved += stream.reserved_bytes();
+  return reserved;
 }
 
 void StreamCell::give_out(const StreamKey &key) {
@@ -334,7 +367,8 @@ void StreamCell::give_out(const StreamKey &key) {
   const Map &headers = stream.headers();
   const std::string request_id = text_of(headers, stream_key::kRequestId);
   if (is_answer(headers)) {
-    requests_.erase(request_id);
+    // It may come before all of the request went.
+    forget_request(requests_.find(request_id), "it was answered already");
     events_.emplace_back(Answered{request_id, text_of(headers, cell_key::kReturnCode),
                                   text_of(headers, cell_key::kError), headers, stream.content()});
     return;
@@ -368,12 +402,15 @@ void StreamCell::remember_finished(const StreamKey &key) {
   finished_order_.pop_front();
 }
 
-void StreamCell::refuse(const Received &question, const std::string &reason) {
-  tell_sender({question.origin, question.stream_id}, reason);
+void StreamCell::refuse(const Received &question, const std::string &reason, TimePoint now) {
+  if (question.request_id.empty()) return tell_sender({question.origin, question.stream_id}, reason);
+  Blob blob;
+  blob.headers.set(cell_key::kError, shortened(reason, limits_.max_name));
+  answer(question, return_code::kProcessException, std::move(blob), now);
 }
 
 void StreamCell::tell_sender(const StreamKey &key, const std::string &reason) {
-  answer_stream(key, stream_kind::kError, stream_key::kError, reason);
+  answer_stream(key, stream_kind::kError, stream_key::kError, shortened(reason, limits_.max_name));
 }
 
 void StreamCell::acknowledge(const StreamKey &key, int64_t offset) {
@@ -438,13 +475,19 @@ void StreamCell::send_soon(OutgoingMessage message) {
 }
 
 void StreamCell::heard(const std::string &origin) {
-  const bool known = std::any_of(events_.begin(), events_.end(), [&](const Event &event) {
-    const auto *heard = std::get_if<Heard>(&event);
-    return heard && heard->origin == origin;
-  });
-  if (!known) events_.emplace_back(Heard{origin});
+  if (heard_.size() < limits_.max_remarks && heard_.insert(origin).second) events_.emplace_back(Heard{origin});
 }
 
-void StreamCell::complain(const std::string &text) { events_.emplace_back(Complaint{text}); }
+void StreamCell::complain(const std::string &text) {
+  if (complaints_ >= limits_.max_remarks) return;
+  ++complaints_;
+  events_.emplace_back(Complaint{text});
+}
+
+std::vector<StreamCell::Event> StreamCell::take_events() {
+  heard_.clear();
+  complaints_ = 0;
+  return std::exchange(events_, {});
+}
 
 }  // namespace flare

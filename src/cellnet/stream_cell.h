@@ -55,9 +55,9 @@ class StreamCell {
     Map headers;
     Bytes content;
   };
-  struct Sent {  // once per answer() and notify(): nothing refers to the content any more but what is in the connection
+  struct Sent {  // once per answer() and notify(), also per answer that refuse() gives
     int64_t stream_id;
-    std::string error;  // "": all of it went
+    std::string error;  // "": all of it went, and nothing refers to the content any more; else see cancel()
   };
   struct Heard {  // something came from this cell, which therefore lives
     std::string origin;
@@ -81,23 +81,31 @@ class StreamCell {
 
   // The id of the request. The time-out begins anew with each progress: of sending, and of the answer that comes.
   std::string request(Blob blob, Duration timeout, TimePoint now);
-  // Nothing more of it is sent, and no Answered follows.
+  // Nothing more of it is sent, and no Answered follows. What take_message() gave last may still refer to the content,
+  // as it may when a stream ends with an error, or a request before all of it went.
   void cancel(const std::string &request_id, const std::string &reason);
   // An answer to a Received with a request id. The id of its stream.
   int64_t answer(const Received &question, std::string_view return_code, Blob blob, TimePoint now);
-  // For a blob that cannot be worked on: its sender learns so at once instead of waiting for an answer.
-  void refuse(const Received &question, const std::string &reason);
+  // For a blob that cannot be worked on. Whoever waits for an answer gets one at once, with the return code
+  // process_exception: that its stream failed NVFlare hears only while it still sends it. The sender of a blob that
+  // nobody answers is told just that.
+  void refuse(const Received &question, const std::string &reason, TimePoint now);
   // A blob that nobody answers. The id of its stream.
   int64_t notify(Blob blob, TimePoint now);
   // The peer is told; MayLeave follows.
   void leave(TimePoint now);
 
-  // The next message to send, when the connection has room for it.
+  // The next message to send, when the connection has room for it, so that all of the last one is gone.
   std::optional<CellMessage> take_message(TimePoint now, double wall_time);
 
   void on_time(TimePoint now);
   std::optional<TimePoint> deadline() const;
-  std::vector<Event> take_events() { return std::exchange(events_, {}); }
+  std::vector<Event> take_events();
+  // Among the events; no more of these than the limits say.
+  void complain(const std::string &text);
+
+  // Memory of the blobs that are coming in.
+  uint64_t incoming_bytes() const;
 
  private:
   using StreamKey = std::pair<std::string, int64_t>;  // origin and id
@@ -121,18 +129,19 @@ class StreamCell {
   std::optional<Outgoing> take_outgoing(int64_t stream_id);
   void stop_sending(int64_t stream_id, const std::string &error, bool tell);
   void ended(const Outgoing &outgoing, const std::string &error);
+  void tell_sent(const std::string &error);
   void forget_request(std::map<std::string, Request>::iterator request, const std::string &reason);
   void fail_request(const std::string &request_id, std::string_view code, const std::string &error);
   void progressed(const std::string &request_id, TimePoint now);
 
   void on_request(const CellMessage &message, const std::string &origin, TimePoint now);
   void on_chunk(const CellMessage &message, const std::string &origin, TimePoint now);
-  void on_sender_error(const StreamKey &key, const Map &headers);
   void on_acknowledgement(const Map &headers, const std::string &origin, TimePoint now);
   bool open_stream(const StreamKey &key, const Map &headers, TimePoint now);
   bool expects_answer(const StreamKey &key, const Map &headers);
   void check_room(const Map &headers) const;
   void give_out(const StreamKey &key);
+  void fail_stream(const StreamKey &key, const Map &headers, const std::string &reason, bool tell);
   void drop_stream(const StreamKey &key, const std::string &reason, bool tell);
   void remember_finished(const StreamKey &key);
   void tell_sender(const StreamKey &key, const std::string &reason);
@@ -141,7 +150,7 @@ class StreamCell {
 
   void send_soon(OutgoingMessage message);
   void heard(const std::string &origin);
-  void complain(const std::string &text);
+  bool is_name(const std::string &text) const { return text.size() <= limits_.max_name; }
 
   Options options_;
   CellLimits limits_;
@@ -150,6 +159,7 @@ class StreamCell {
   std::deque<OutgoingMessage> messages_;  // before all streams
   Outgoings small_;                       // of one chunk
   Outgoings large_;                       // the next in turn first
+  std::optional<int64_t> leaving_;        // the stream that ended with the message taken last, if Sent tells of it
   std::map<std::string, Request> requests_;
   std::map<StreamKey, StreamIn> incoming_;
   std::unordered_set<std::string> finished_;
@@ -157,6 +167,8 @@ class StreamCell {
   std::optional<TimePoint> bye_until_;
   std::string bye_id_;
   std::vector<Event> events_;
+  std::set<std::string> heard_;  // those in the events
+  size_t complaints_ = 0;        // in the events
 };
 
 }  // namespace flare

@@ -40,10 +40,15 @@ int read_from_socket(BIO *bio, char *data, int size) {
   const ssize_t count = ::recv(socket, data, static_cast<size_t>(size), 0);
   BIO_clear_retry_flags(bio);
   if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) BIO_set_retry_read(bio);
+  if (count == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
   return static_cast<int>(count);
 }
 
-long control_socket(BIO *, int command, long, void *) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+// TLS asks for the end of the stream, which is no error of the system.
+long control_socket(BIO *bio, int command, long, void *) {
+  if (command == BIO_CTRL_EOF) return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 ? 1 : 0;
+  return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
 
 using MethodPointer = std::unique_ptr<BIO_METHOD, void (*)(BIO_METHOD *)>;
 using ContextPointer = std::unique_ptr<SSL_CTX, void (*)(SSL_CTX *)>;
@@ -124,6 +129,25 @@ void require_file(int result, const char *what, const std::string &path) {
   throw Failure(FLARE_INVALID_ARGUMENT, std::string(what) + " '" + path + "': " + tls_error());
 }
 
+// Called for a key that is encrypted: OpenSSL itself would ask at the terminal for the password.
+int no_password(char *, int, int, void *asked) {
+  if (asked) *static_cast<bool *>(asked) = true;
+  return -1;
+}
+
+void use_key(SSL_CTX *context, const std::string &path) {
+  bool encrypted = false;
+  SSL_CTX_set_default_passwd_cb(context, no_password);
+  SSL_CTX_set_default_passwd_cb_userdata(context, &encrypted);
+  const int result = SSL_CTX_use_PrivateKey_file(context, path.c_str(), SSL_FILETYPE_PEM);
+  SSL_CTX_set_default_passwd_cb_userdata(context, nullptr);
+  if (result != 1 && encrypted) {
+    ERR_clear_error();
+    throw Failure(FLARE_INVALID_ARGUMENT, "our key '" + path + "' is encrypted, and there is no password for it");
+  }
+  require_file(result, "our key", path);
+}
+
 }  // namespace
 
 struct TlsContext::State {
@@ -144,7 +168,7 @@ TlsContext::TlsContext(const TlsFiles &files) : state_(std::make_unique<State>()
   if (files.certificate.empty()) return;
   require_file(SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()), "our certificate",
                files.certificate);
-  require_file(SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM), "our key", files.key);
+  use_key(context, files.key);
   require_file(SSL_CTX_check_private_key(context), "our key", files.key);
 }
 

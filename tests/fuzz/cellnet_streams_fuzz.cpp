@@ -87,6 +87,7 @@ class World {
     if (open_.empty()) return;
     const std::string id = some(open_);
     open_.erase(id);
+    ended_.insert(id);
     cell_.cancel(id, "not wanted");
   }
 
@@ -167,9 +168,10 @@ class World {
   }
 
   void look() {
+    require(cell_.incoming_bytes() <= fuzz_limits().max_incoming_bytes);
     for (const auto &event : cell_.take_events()) {
       if (const auto *answered = std::get_if<StreamCell::Answered>(&event)) {
-        require(ended_.insert(answered->request_id).second);
+        require(ended_.insert(answered->request_id).second);  // also of none that was cancelled
         open_.erase(answered->request_id);
       } else if (const auto *received = std::get_if<StreamCell::Received>(&event)) {
         if (received->stream_id < kHonest) continue;

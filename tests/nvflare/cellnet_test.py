@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 from cryptography import x509
@@ -174,8 +175,12 @@ class Clear(Case):
 
     def test_what_we_refuse_harms_nothing_else(self):
         cells, agent = self.connected()
-        cells.tell("ask", LARGE, "broken")
-        agent.until("received broken")
+        for size in (1000, LARGE):
+            begun = time.monotonic()
+            cells.tell("ask", size, "broken")
+            agent.until("received broken")
+            self.assertEqual(cells.until("answer")[-1], "answer process_exception")
+            self.assertLess(time.monotonic() - begun, 10)  # and not the 20 s that it would wait
         self.exchange(cells, agent, 1000)
 
     def test_nobody_there_behind_the_server_is_a_time_out_only(self):
@@ -238,6 +243,26 @@ class MutualTls(Case):
         make_kit(other)
         reason = self.agent(workspace=other).until("disconnected")[-1]
         self.assertIn("certificate verify failed", reason)
+
+    def test_a_killed_peer_is_noticed(self):
+        cells, agent = self.connected()
+        cells.close()
+        self.assertEqual(agent.until("disconnected")[-1], "disconnected the other end closed the connection")
+
+    def test_a_key_that_is_encrypted_is_named_and_no_password_asked_for(self):
+        path = self.startup / "client.key"
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+        path.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.BestAvailableEncryption(b"secret"),
+            )
+        )
+        command = [BUILD / "bin" / "cell_program", f"tcp://localhost:{self.port}", "mtls", self.workspace]
+        ended = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=SECONDS)
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn(f"our key '{path}' is encrypted", ended.stderr)
 
     def test_nobody_comes_in_without_a_certificate(self):
         self.cells()

@@ -238,6 +238,36 @@ TEST(CellnetCell, ARequestEndsOnceWhenTheAnswerCannotBeRight) {
   EXPECT_THAT(cell.sent(), ElementsAre(HasSubstr("sm__ACK 800/6 the blob has 10 bytes")));
 }
 
+TEST(CellnetCell, ARequestFailsAtOnceWhenItsAnswerCannotBeTaken) {
+  CellLimits limits = TestedCell::small();
+  limits.max_incoming_bytes = 100;
+  TestedCell cell(limits);
+  cell.answer(cell.request(), "0123456789", kStart, false, 0, 101);
+  EXPECT_THAT(cell.events(), testing::Contains("answered comm_error too many bytes at once"));
+  EXPECT_THAT(cell.sent(), testing::Contains("sm__ACK 800/6 too many bytes at once"));
+
+  const std::string id = cell.request();
+  CellMessage encrypted = chunk_message({901, 0, 0, 3, true, std::string(kReturnOnly), "x", id}, "abc");
+  encrypted.headers.set(cell_key::kEncrypted, true);
+  encrypted.headers.set(cell_key::kOrigin, "site-2_tok1_passive");  // who was not asked
+  cell.machine.on_message(encrypted, kStart);
+  EXPECT_THAT(cell.events(), ElementsAre(HasSubstr("complaint a blob from site-2_tok1_passive failed: encryption")));
+  encrypted.headers.set(cell_key::kOrigin, kThem);
+  cell.machine.on_message(encrypted, kStart);
+  EXPECT_THAT(cell.events(), testing::Contains(HasSubstr("answered comm_error encryption")));
+  EXPECT_FALSE(cell.machine.deadline());
+}
+
+TEST(CellnetCell, NoMoreIsSentOfARequestThatWasAnswered) {
+  TestedCell cell;
+  const std::string id = cell.request(std::string(100, 'x'));
+  EXPECT_THAT(cell.sent(), testing::SizeIs(4));
+  cell.answer(id, "no");
+  EXPECT_THAT(cell.events(), ElementsAre("answered ok no"));
+  cell.ack(0, 40);
+  EXPECT_THAT(cell.sent(), ElementsAre("sm__DATA 0/6 it was answered already"));
+}
+
 TEST(CellnetCell, EverythingUnderWayFailsWithTheConnection) {
   TestedCell cell;
   cell.request();
@@ -277,6 +307,19 @@ TEST(CellnetCell, SmallThingsGoFirstAndLargeOnesInTurns) {
   EXPECT_THAT(cell.events(), ElementsAre("sent 2"));
 }
 
+TEST(CellnetCell, ABlobIsSentWhenItsLastMessageIsGone) {
+  TestedCell cell;
+  cell.machine.notify(TestedCell::blob(), kStart);
+  EXPECT_TRUE(cell.machine.take_message(kStart, 0));
+  EXPECT_THAT(cell.events(), IsEmpty());
+  EXPECT_FALSE(cell.machine.take_message(kStart, 0));
+  EXPECT_THAT(cell.events(), ElementsAre("sent 0"));
+  cell.machine.notify(TestedCell::blob(), kStart);
+  EXPECT_TRUE(cell.machine.take_message(kStart, 0));
+  cell.machine.on_disconnected("gone");
+  EXPECT_THAT(cell.events(), ElementsAre("sent 1gone"));
+}
+
 TEST(CellnetCell, AStreamWithoutAcknowledgementsIsGivenUp) {
   TestedCell cell;
   const std::string id = cell.machine.request(TestedCell::blob(std::string(100, 'x')), 1000s, kStart);
@@ -296,6 +339,10 @@ TEST(CellnetCell, ACancelledRequestLeavesNothing) {
   cell.answer(id, "yes");
   EXPECT_THAT(cell.events(), IsEmpty());
   EXPECT_FALSE(cell.machine.deadline());
+
+  cell.machine.on_disconnected("gone");
+  cell.machine.cancel(cell.request(), "failed already, and nobody has heard of it");
+  EXPECT_THAT(cell.events(), IsEmpty());
 }
 
 TEST(CellnetCell, ABlobIsGivenOutOnce) {
@@ -330,8 +377,24 @@ TEST(CellnetCell, AnAnswerCarriesWhatTheQuestionHad) {
   EXPECT_EQ(text_of(headers, stream_key::kRequestId), "request");
   EXPECT_EQ(text_of(headers, cell_key::kReturnCode), "ok");
   EXPECT_EQ(text_of(headers, cell_key::kDestination), kThem);
-  cell.machine.refuse(question, "broken");
-  EXPECT_THAT(cell.sent(), ElementsAre("sm__ACK -99/6 broken"));
+}
+
+TEST(CellnetCell, WhoeverWaitsForAnAnswerLearnsThatItsBlobWasRefused) {
+  TestedCell cell;
+  for (const char *id : {"request", ""}) {
+    ChunkSample sample;
+    sample.id = *id ? 1 : 2;
+    sample.request_id = id;
+    cell.chunk(sample, "");
+    cell.machine.refuse(std::get<StreamCell::Received>(cell.machine.take_events().back()), "broken", kStart);
+  }
+  const auto messages = cell.messages();
+  ASSERT_EQ(messages.size(), 2u);
+  EXPECT_EQ(text_of(messages[0].headers, stream_key::kError), "broken");
+  EXPECT_EQ(number_of(messages[0].headers, stream_key::kId), 2);
+  EXPECT_EQ(text_of(messages[1].headers, stream_key::kRequestId), "request");
+  EXPECT_EQ(text_of(messages[1].headers, cell_key::kReturnCode), "process_exception");
+  EXPECT_EQ(text_of(messages[1].headers, cell_key::kError), "broken");
 }
 
 TEST(CellnetCell, RefusesBlobsThatNobodyTakes) {
@@ -381,7 +444,12 @@ TEST(CellnetCell, KeepsNoMoreThanItsLimits) {
   cell.chunk({4, 0, 0, 1, true}, "0");
   EXPECT_THAT(cell.sent(), ElementsAre("sm__ACK -96/6 too many streams at once"));
   cell.events();
+  cell.chunk({4, 0, 0, 1, true}, "0");  // remembered: its sender is not told again
+  EXPECT_THAT(cell.sent(), IsEmpty());
   cell.chunk({5, 0, 0, int64_t{1} << 62, false}, "0123456789");
+  EXPECT_THAT(cell.sent(), ElementsAre("sm__ACK -95/6 too many streams at once"));
+  cell.chunk({4, 0, 0, 1, true}, "0");  // forgotten for the other
+  EXPECT_THAT(cell.sent(), ElementsAre("sm__ACK -96/6 too many streams at once"));
   cell.events();
 
   cell.request();
@@ -390,6 +458,53 @@ TEST(CellnetCell, KeepsNoMoreThanItsLimits) {
   cell.machine.notify(TestedCell::blob(), kStart);
   cell.machine.notify(TestedCell::blob(), kStart);
   EXPECT_THAT(cell.events(), ElementsAre("sent 2too much waits to be sent"));
+}
+
+TEST(CellnetCell, BlobsOfUnknownSizeKeepWithinTheLimit) {
+  CellLimits limits = TestedCell::small();
+  limits.max_incoming_bytes = 150;
+  TestedCell cell(limits);
+  cell.chunk({1, 0, 0, 100, false}, "0123456789");
+  for (const int64_t sequence : {0, 1, 2, 3}) cell.chunk({2, sequence, 10 * sequence, 0, false}, "0123456789");
+  EXPECT_EQ(cell.machine.incoming_bytes(), 140u);  // it doubles
+  EXPECT_THAT(cell.sent(), ElementsAre("sm__ACK -98/3"));
+  cell.chunk({2, 4, 40, 0, false}, "0123456789");
+  EXPECT_THAT(cell.sent(), ElementsAre("sm__ACK -98/6 too many bytes at once"));
+  EXPECT_EQ(cell.machine.incoming_bytes(), 100u);
+}
+
+TEST(CellnetCell, TextsThatAreTooLongHarmNothingElse) {
+  TestedCell cell;
+  const std::string text(60'000, 'x');
+  for (const auto key : {cell_key::kChannel, cell_key::kTopic, cell_key::kRequestId}) {
+    CellMessage message = from_peer(Map(), {}, "channel", "topic");
+    message.headers.set(cell_key::kReplyExpected, true);
+    message.headers.set(key, text);
+    cell.machine.on_message(message, kStart);
+    EXPECT_THAT(cell.events(), ElementsAre("complaint a message with too long a channel, topic or id from " + kThem));
+  }
+  EXPECT_THAT(cell.sent(), IsEmpty());
+  cell.chunk({1, 0, 0, 3, true, text, "train", "id"}, "abc");
+  cell.chunk({2, 0, 0, 3, true, "cell_pipe.task", text, "id"}, "abc");
+  cell.chunk({3, 0, 0, 3, true, "cell_pipe.task", "train", text}, "abc");
+  EXPECT_THAT(cell.sent(), testing::Each(HasSubstr("too long a channel, topic or id")));
+  cell.events();
+
+  Blob blob = TestedCell::blob();
+  blob.topic = std::string(61'500, 'x');
+  cell.machine.notify(blob, kStart);
+  EXPECT_THAT(cell.events(), ElementsAre("sent 0its headers are more than a frame can have"));
+
+  std::string reason = "1";
+  while (reason.size() < 60'000) reason += "\u00e4";
+  cell.chunk({4, 0, 0, 3, true}, "abc");
+  cell.machine.refuse(std::get<StreamCell::Received>(cell.machine.take_events().back()), reason, kStart);
+  cell.machine.cancel(cell.request(std::string(100, 'x')), reason);
+  const auto messages = cell.messages();
+  ASSERT_EQ(messages.size(), 2u);
+  for (const auto &message : messages) {
+    EXPECT_EQ(text_of(message.headers, stream_key::kError), reason.substr(0, 1023));  // of whole characters
+  }
 }
 
 #ifndef FLARE_SANITIZED  // a sanitizer ends the program instead
@@ -473,6 +588,19 @@ TEST(CellnetCell, TellsOnceWhoWasHeard) {
   std::vector<std::string> heard;
   for (const auto &event : cell.machine.take_events()) heard.push_back(std::get<StreamCell::Heard>(event).origin);
   EXPECT_THAT(heard, ElementsAre(kThem, kServer));
+}
+
+TEST(CellnetCell, KeepsNoMoreRemarksThanItsLimits) {
+  TestedCell cell;
+  for (const int turn : {1, 2}) {
+    for (int i = 0; i < 2000; ++i) {
+      CellMessage message = from_peer(Map(), {}, "channel", "topic");
+      message.headers.set(cell_key::kOrigin, std::to_string(i));
+      message.headers.set(cell_key::kMessageType, "gossip");
+      cell.machine.on_message(message, kStart);
+    }
+    EXPECT_EQ(cell.machine.take_events().size(), 2 * CellLimits().max_remarks) << turn;
+  }
 }
 
 }  // namespace

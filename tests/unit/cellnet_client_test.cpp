@@ -4,11 +4,15 @@
 #include <gmock/gmock.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
+#include <csignal>
 #include <functional>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 
 #include "base/failure.h"
@@ -71,6 +75,7 @@ class EchoingPeer {
     StreamCell::Options options;
     options.identity = {kThem, "site-1", "NA", "NA"};
     options.channels = {"cell_pipe.task"};
+    options.first_stream_id = connections_ * 1000;
     StreamCell cell(options, CellLimits());
     cell.on_connected(kUs);
     FrameParser parser{CellLimits()};
@@ -154,17 +159,26 @@ class TestedClient : public CellClientListener {
 
   std::string request(const Bytes &content) {
     std::string id;
+    loop_.run_and_wait([&] { id = ask(content); });
+    return id;
+  }
+  void leave() {
+    loop_.run_and_wait([&] { client_->leave(); });
+  }
+
+  // What the listener does besides, when something was answered.
+  void when_answered(std::function<void()> work) {
+    loop_.run_and_wait([&] { when_answered_ = std::move(work); });
+  }
+  // In the loop.
+  std::string ask(const Bytes &content) {
     Blob blob;
     blob.destination = kThem;
     blob.channel = "cell_pipe.task";
     blob.topic = "train";
     blob.encoding = encoding::kBytes;
     blob.content = content;
-    loop_.run_and_wait([&] { id = client_->request(blob, kLongEnough); });
-    return id;
-  }
-  void leave() {
-    loop_.run_and_wait([&] { client_->leave(); });
+    return client_->request(blob, kLongEnough);
   }
 
   // The next news of those that count, as text.
@@ -189,6 +203,7 @@ class TestedClient : public CellClientListener {
         std::lock_guard lock(mutex_);
         content_ = answered->content;
       }
+      if (when_answered_) return when_answered_();
       add("answered " + answered->return_code + " " + answered->error);
     } else if (std::holds_alternative<StreamCell::MayLeave>(event)) {
       add("may leave");
@@ -206,6 +221,7 @@ class TestedClient : public CellClientListener {
   std::condition_variable changed_;
   std::deque<std::string> news_;
   Bytes content_;
+  std::function<void()> when_answered_;
   Loop loop_{"cell", [](std::exception_ptr) { ADD_FAILURE() << "an exception in the loop"; }};
   std::unique_ptr<CellClient> client_;
 };
@@ -257,6 +273,44 @@ TEST(CellnetClient, WhatIsInFlightFailsWithTheConnectionAndTheNextOneWorks) {
   EXPECT_EQ(client.next(), "connected server");
   client.request(random_bytes(2 << 20));
   EXPECT_EQ(client.next(), "answered ok ");
+}
+
+TEST(CellnetClient, ConnectsAgainWhileAChildHasItsSocketsToo) {
+  EchoingPeer peer;
+  TestedClient client(peer.url());
+  EXPECT_EQ(client.next(), "connected server");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (;;) ::pause();
+  }
+  peer.cut();
+  EXPECT_THAT(client.next(), HasSubstr("disconnected the other end closed the connection"));
+  EXPECT_EQ(client.next(), "connected server");
+  ::kill(child, SIGKILL);
+  EXPECT_EQ(::waitpid(child, nullptr, 0), child);
+}
+
+TEST(CellnetClient, GoesOnAfterAListenerThatThrows) {
+  EchoingPeer peer;
+  TestedClient client(peer.url());
+  EXPECT_EQ(client.next(), "connected server");
+  client.when_answered([] { throw std::runtime_error("of the listener"); });
+  client.request(random_bytes(10));
+  EXPECT_EQ(client.next(), "disconnected of the listener");
+  client.when_answered(nullptr);
+  EXPECT_EQ(client.next(), "connected server");
+  client.request(random_bytes(10));
+  EXPECT_EQ(client.next(), "answered ok ");
+}
+
+TEST(CellnetClient, AListenerThatAsksAgainAtOnceDoesNotHoldUpTheRest) {
+  auto peer = std::make_unique<EchoingPeer>();
+  const std::string url = peer->url();
+  peer.reset();
+  TestedClient client(url);
+  client.when_answered([&] { client.ask(random_bytes(1)); });
+  client.request(random_bytes(1));  // it fails at once: there is no connection
+  for (int i = 0; i < 3; ++i) EXPECT_THAT(client.next(), HasSubstr("disconnected"));
 }
 
 TEST(CellnetClient, TriesAgainWhenNobodyIsThere) {
