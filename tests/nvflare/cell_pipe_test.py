@@ -55,7 +55,7 @@ class Recipe(unittest.TestCase):
     def test_a_small_model(self):
         model, said = self.run_job(31)
         np.testing.assert_array_equal(model, np.arange(31) + ROUNDS, said[-6000:])
-        self.assertEqual(len(re.findall(r"task train$", said, re.M)), 2 * ROUNDS, said[-6000:])
+        self.assertEqual(len(re.findall(r"- task train(?! )", said)), 2 * ROUNDS, said[-6000:])
         self.assertEqual(said.count("settled ok"), 2 * 2 * ROUNDS, "results and metrics")
         self.assertEqual(said.count("over the job ended"), 2, "and not by a signal")
         self.assertNotIn("not accepted", said)
