@@ -1,0 +1,127 @@
+// NVFlare's own pipe up to 2.8 (CellPipe), the trainer's end: tasks, results and metrics as FOBS messages on a cell,
+// arrays by NVFlare's download service. It decides nothing itself: it carries events to the state machines and their
+// actions to the cell.
+//
+// Delivered means: the client job process has taken the result, and whoever it hands the result to, as a rule the
+// server's job, has fetched every array.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cellnet/cell_client.h"
+#include "config/client_api_config.h"
+#include "config/settings.h"
+#include "fobs/message.h"
+#include "fobs/value_read.h"
+#include "pipe/cell/array_download.h"
+#include "pipe/cell/array_source.h"
+#include "pipe/cell/cell_name.h"
+#include "pipe/pipe.h"
+#include "pipe/pipe_handler.h"
+#include "runtime/log.h"
+#include "runtime/loop.h"
+
+namespace flare {
+
+class CellPipe : public Pipe, private CellClientListener {
+ public:
+  // Opens the connection at once. Throws Failure: FLARE_INVALID_ARGUMENT for what the configuration cannot mean,
+  // FLARE_IO. To be made and destroyed in the loop.
+  CellPipe(const Settings &settings, const ClientApiConfig &config, CellNaming naming, Loop *loop, Log log,
+           PipeListener *listener);
+  ~CellPipe() override;
+
+  void send(const MessagePtr &message, const SendOptions &options) override;
+  void cancel(const std::string &id, flare_status status, const std::string &reason) override;
+  PipeStats stats() const override;
+  void close(const std::string &reason) override;
+
+ private:
+  // A message on its way out: until it is accepted and what it carries is fetched.
+  struct Outgoing {
+    MessagePtr message;
+    std::vector<Bytes> contents;  // of a batch of metrics one for each, as NVFlare has no batches
+    bool by_reference = false;
+    Duration timeout{};
+    std::set<std::string> asked;  // requests under way
+    std::string failure;          // of one of them
+    bool decided = false;         // accepted or not: on_accepted was said
+    std::optional<ArraySource::Settlement> settlement;
+  };
+  // A task whose arrays are being fetched.
+  struct Incoming {
+    MessagePtr message;  // without its data
+    fobs::Message content;
+    ArrayDownload download;
+  };
+  // What a request to a cell is for.
+  struct Asked {
+    std::string message_id;
+    std::optional<size_t> source;  // of the download; none: the message itself
+  };
+
+  // CellClientListener
+  void on_connected(const std::string &peer) override;
+  void on_disconnected(const std::string &reason) override;
+  void on_event(StreamCell::Event event) override;
+
+  void on_received(StreamCell::Received received, TimePoint now);
+  void on_message(StreamCell::Received received, TimePoint now);
+  void on_download_request(const StreamCell::Received &received, double now);
+  void on_answered(const StreamCell::Answered &answered, TimePoint now);
+  void take(const MessagePtr &message, const Bytes &content, TimePoint now);
+
+  void lay_out(const MessagePtr &message, const SendOptions &options, Outgoing *outgoing);
+  void transmit(const std::string &id);
+  void transmit_heartbeats();
+  void stop_asking(Outgoing *outgoing, const std::string &reason);
+  Blob blob(const std::string &destination, std::string_view channel, std::string_view topic, Bytes content) const;
+  Map headers_of(const Message &message) const;
+  void refuse(const Message &message, flare_status status, const std::string &reason);
+
+  // Lets every machine act until none has anything to do, then sets the alarm.
+  void pump();
+  bool pump_handler();
+  bool pump_source();
+  bool pump_downloads();
+  void perform(const PipeHandler::Action &action);
+  void settle(const std::string &id);
+  void finish_download(const std::string &id);
+  void finish(flare_status status, const std::string &reason);
+  void set_alarm();
+
+  Settings settings_;
+  ClientApiConfig config_;
+  Loop *loop_;
+  Log log_;
+  PipeListener *listener_;
+  std::string own_name_, peer_name_;
+  fobs::ReadRules rules_;
+  std::shared_ptr<BlockPool> blocks_;
+  PipeHandler handler_;
+  ArraySource source_;
+  std::unique_ptr<CellClient> client_;
+  std::map<std::string, StreamCell::Received> questions_;  // of the peer, by message: not answered yet
+  std::map<std::string, Outgoing> outgoing_;
+  std::map<std::string, Incoming> incoming_;  // by message
+  std::map<std::string, Asked> asked_;        // by request
+  std::map<int64_t, std::string> leaving_;    // answers that may finish a transaction, by their stream
+  std::map<std::string, fobs::Keys> keys_;    // of tasks that were not answered, by message
+  bool connected_ = false, started_ = false;
+  std::optional<TimePoint> connect_until_;
+  std::string obstacle_;
+  std::optional<flare_status> over_;
+  std::string over_reason_;
+  flare_status ending_ = FLARE_STALLED;  // why messages fail that were not accepted
+  int64_t heartbeats_ = 0;
+  bool pumping_ = false, closed_ = false;
+  PipeStats stats_;
+  std::unique_ptr<Loop::Alarm> alarm_;
+};
+
+}  // namespace flare
