@@ -53,7 +53,6 @@ CellPipe::CellPipe(const Settings &settings, const ClientApiConfig &config, Cell
                    PipeListener *listener)
     : settings_(settings),
       config_(config),
-      loop_(loop),
       log_(std::move(log)),
       listener_(listener),
       own_name_(pipe_cell_name(naming, {config.place.parent, config.site, config.token}, PipeEnd::kActive)),

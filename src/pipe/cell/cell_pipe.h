@@ -97,7 +97,6 @@ class CellPipe : public Pipe, private CellClientListener {
 
   Settings settings_;
   ClientApiConfig config_;
-  Loop *loop_;
   Log log_;
   PipeListener *listener_;
   std::string own_name_, peer_name_;
