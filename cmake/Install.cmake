@@ -13,7 +13,8 @@ set(hello examples/nvflare/hello)
 install(FILES ${hello}/trainer.c ${hello}/trainer.cpp ${hello}/logreg.c ${hello}/logreg.h ${hello}/file_trainer.py
   ${hello}/breast_cancer.csv DESTINATION ${CMAKE_INSTALL_DATADIR}/flare_agent/examples/hello)
 
-# Two sets of targets, as the static library needs libzmq's development files and the shared one does not.
+# Two sets of targets, as the static library needs the development files of libzmq and OpenSSL, and the
+# shared one does not.
 install(TARGETS flare_agent EXPORT flare_agent)
 install(TARGETS flare_agent_static EXPORT flare_agent_static)
 install(EXPORT flare_agent NAMESPACE flare_agent:: FILE flare_agent-shared.cmake DESTINATION ${package_dir})

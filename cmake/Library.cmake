@@ -1,7 +1,6 @@
 # All code lives in one object library. The shared library, the static one and the unit tests use the same objects, so
 # tests reach internals without anything being exported for them.
 file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*/*.cpp ${PROJECT_SOURCE_DIR}/src/pipe/*/*.cpp)
-list(FILTER sources EXCLUDE REGEX "/src/(fobs|cellnet|pipe/cell)/")  # NvflareWire.cmake
 add_library(flare_objects OBJECT ${sources} ${FLARE_GENERATED_HEADERS})
 target_include_directories(flare_objects PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_include_directories(flare_objects SYSTEM PUBLIC ${FLARE_GENERATED_DIR})  # system: its warnings are not ours
@@ -26,6 +25,8 @@ set_target_properties(flare_objects PROPERTIES
 set(replaced base/clock base/uuid base/version pipe/memory/memory_link runtime/bell runtime/level_fd runtime/loop)
 list(TRANSFORM replaced REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/src/\\1.cpp")
 set_source_files_properties(${replaced} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+# Its class has members of types that only this file knows.
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/cellnet/tls_channel.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 
 add_library(flare_agent SHARED $<TARGET_OBJECTS:flare_objects>)
 add_library(flare_agent_static STATIC $<TARGET_OBJECTS:flare_objects>)
@@ -33,7 +34,7 @@ foreach(library flare_agent flare_agent_static)
   add_library(flare_agent::${library} ALIAS ${library})
   target_include_directories(${library} INTERFACE
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_link_libraries(${library} PRIVATE Threads::Threads PkgConfig::ZMQ)
+  target_link_libraries(${library} PRIVATE ${FLARE_LOADED})
   set_target_properties(${library} PROPERTIES OUTPUT_NAME flare_agent LINKER_LANGUAGE CXX)
 endforeach()
 

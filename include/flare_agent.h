@@ -149,7 +149,8 @@ FLARE_API FLARE_MUST_USE flare_status flare_options_resolve(const flare_options 
 FLARE_API void flare_settings_free(flare_settings *settings) FLARE_NOEXCEPT; /**< Its strings go with it. */
 /** By position, as flare_option_describe() counts; any output may be NULL. A secret that is set shows as "***".
  *  `source` is "set by flare_options_set", "environment variable FLARE_AGENT_URL" and the like, "profile PATH", "found
- *  in the working directory" or "default". FLARE_NOT_FOUND beyond the end, and for NULL. */
+ *  in the working directory", "client API configuration PATH" or "default". FLARE_NOT_FOUND beyond the end, and for
+ * NULL. */
 FLARE_API flare_status flare_settings_at(const flare_settings *settings, size_t index, const char **value,
                                          const char **source) FLARE_NOEXCEPT;
 
@@ -347,12 +348,15 @@ typedef struct flare_result flare_result;
 
 #define FLARE_WAIT_FOREVER ((int64_t)-1)
 
-/** Opens an agent: one session with one exchanger. Does not wait for the peer (AG-01, AG-02). `options` may be
- *  NULL; it is copied. Without a URL but with the option rendezvous_dir it takes part in the job that has waited
- *  longest there, or in the next that comes within connect_timeout; a resident closes it at the end of the job and
- *  opens another. FLARE_INVALID_ARGUMENT: neither a URL nor a rendezvous anywhere, or an option that does not parse;
- *  the message names the value and where it came from. FLARE_INVALID_STATE: a launcher says that this process has
- *  another rank than 0 (option rank). FLARE_IO: the socket could not be made, or the rendezvous cannot be used. */
+/** Opens an agent: one session with one exchanger, or with NVFlare 2.8 itself over its own pipe (the URLs `nvflare:`
+ *  and `cell+tcp:`; CP rules). Does not wait for the peer (AG-01, AG-02). `options` may be NULL; it is copied. Without
+ * a URL it goes by what NVFlare left in the working directory: config/flare_agent.json, a profile, or
+ *  config/client_api_config.json, the file of NVFlare up to 2.8. Without that but with the option rendezvous_dir it
+ * takes part in the job that has waited longest there, or in the next that comes within connect_timeout; a resident
+ * closes it at the end of the job and opens another. FLARE_INVALID_ARGUMENT: neither a URL nor a rendezvous anywhere,
+ * an option that does not parse, or a job that asks for what only Python can; the message names the value, where it
+ * came from and what to change. FLARE_INVALID_STATE: a launcher says that this process has another rank than 0 (option
+ * rank). FLARE_IO: the socket could not be made, or the rendezvous cannot be used. */
 FLARE_API FLARE_MUST_USE flare_status flare_agent_open(const flare_options *options, flare_agent **agent,
                                                        flare_error **error) FLARE_NOEXCEPT;
 

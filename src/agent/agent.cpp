@@ -9,7 +9,6 @@
 #include "base/uuid.h"
 #include "model/result_rules.h"
 #include "pipe/open_pipe.h"
-#include "pipe/zmq/frames.h"
 
 namespace flare {
 
@@ -104,7 +103,7 @@ void Agent::start() {
       stop();
     });
     if (!settings_.url.empty()) {
-      pipe_ = open_pipe(FramePipe::Role::kAgent, settings_, loop_.get(), log_, this);
+      pipe_ = open_agent_pipe(settings_, loop_.get(), log_, this);
       return;
     }
     search_.emplace(settings_.agent_id, settings_.rendezvous_dir, settings_.connect_timeout, Clock::now());
@@ -156,7 +155,7 @@ bool Agent::try_exchanger(RendezvousSeat seat) {
     if (!settings_.curve_exchanger_key_file.empty()) told.erase("curve_exchanger_key");
     Resolved session = with_more(own_, told, "rendezvous entry " + path);
     session.settings.connect_timeout = patience;
-    pipe_ = open_pipe(FramePipe::Role::kAgent, session.settings, loop_.get(), log_, this);
+    pipe_ = open_agent_pipe(session.settings, loop_.get(), log_, this);
     log_.info("exchanger found job=" + job + " url=" + session.settings.url);
     seat_ = std::move(seat);
     std::lock_guard lock(mutex_);
@@ -381,7 +380,7 @@ Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<U
       }
     }
     reply = reply_to(*task.message(), std::move(result));
-    sizes = wire::plan(*reply, settings_.limits).sizes;
+    sizes = payload_sizes(settings_, *reply);
   } catch (const Failure &refused) {
     std::lock_guard lock(mutex_);
     task.refusal_ = refused.what();

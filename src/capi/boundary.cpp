@@ -35,7 +35,7 @@ std::string_view nonempty_text(const char *text, const char *name) {
   return view;
 }
 
-std::string_view return_code(const char *code) {
+std::string_view return_code_text(const char *code) {
   const std::string_view view = nonempty_text(code, "return code");
   if (!std::all_of(view.begin(), view.end(), [](char c) { return (c >= 'A' && c <= 'Z') || c == '_'; })) {
     throw Failure(FLARE_INVALID_ARGUMENT, "return code '" + std::string(view) +

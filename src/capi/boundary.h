@@ -77,7 +77,7 @@ Handle *usable(Handle *handle, const char *name) {
 std::string_view text(const char *text, const char *name);
 std::string_view nonempty_text(const char *text, const char *name);
 // A return code as NVFlare writes them.
-std::string_view return_code(const char *code);
+std::string_view return_code_text(const char *code);
 
 int64_t checked_timeout(int64_t timeout_ms);
 

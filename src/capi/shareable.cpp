@@ -268,7 +268,7 @@ flare_status flare_shareable_set_kind(flare_shareable *shareable, const char *ki
 flare_status flare_shareable_set_return_code(flare_shareable *shareable, const char *code,
                                              flare_error **error) noexcept {
   return write(shareable, error,
-               [&](Draft &draft) { draft.set_header(flare::header::kReturnCode, flare::return_code(code)); });
+               [&](Draft &draft) { draft.set_header(flare::header::kReturnCode, flare::return_code_text(code)); });
 }
 
 flare_status flare_shareable_set_metric(flare_shareable *shareable, const char *name, double value,

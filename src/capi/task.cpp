@@ -47,7 +47,7 @@ flare_status flare_task_fail(flare_task *task, const char *return_code, const ch
                              flare_error **error) noexcept {
   return guarded(error, [&] {
     Task &failed = *usable(task, "task")->task;
-    const std::string code(flare::return_code(return_code));
+    const std::string code(flare::return_code_text(return_code));
     return failed.agent()->fail(failed, code, std::string(flare::text(reason, "reason")));
   });
 }

@@ -3,11 +3,14 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <map>
-#include <optional>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "base/failure.h"
+#include "config/client_api_settings.h"
 #include "config/profile.h"
 
 namespace flare {
@@ -16,52 +19,74 @@ namespace {
 
 constexpr const char *kBootstrap = "NVFLARE_CLIENT_API_BOOTSTRAP";
 constexpr const char *kClientApi = "config/client_api_config.json";
-
-[[noreturn]] void not_spoken(const std::string &what) {
-  throw Failure(FLARE_INVALID_ARGUMENT, "this trainer was started by " + what +
-                                            ", which this library does not speak yet: let the job use AgentExecutor "
-                                            "(docs/nvflare.md), or set FLARE_AGENT_URL");
-}
+constexpr const char *kFound = "found in the working directory";
 
 bool is_there(const char *path) { return ::access(path, F_OK) == 0; }
 
-// The path of a profile, or nothing.
-std::optional<std::string> find() {
+void refuse_bootstrap() {
   const char *bootstrap = std::getenv(kBootstrap);  // NOLINT(concurrency-mt-unsafe): the library sets nothing
-  if (bootstrap != nullptr && *bootstrap != '\0') {
-    not_spoken("the client API of NVFlare 2.9 (" + std::string(kBootstrap) + "=" + bootstrap + ")");
+  if (bootstrap == nullptr || *bootstrap == '\0') return;
+  throw Failure(FLARE_INVALID_ARGUMENT, "this trainer was started by the client API of NVFlare 2.9 (" +
+                                            std::string(kBootstrap) + "=" + bootstrap +
+                                            "), which this library does not speak yet: let the job use AgentExecutor "
+                                            "(docs/nvflare.md), or set FLARE_AGENT_URL");
+}
+
+Resolved with_own_profile(const Options &options, bool asked) {
+  Options found = options;
+  found.set("profile", kOwnProfile);
+  if (asked) {  // the word stands where the profile's URL belongs
+    const std::map<std::string, std::string> profile = read_profile(kOwnProfile);
+    const auto url = profile.find("url");
+    if (url == profile.end()) {
+      throw Failure(FLARE_INVALID_ARGUMENT, std::string("profile ") + kOwnProfile + ": it has no url");
+    }
+    found.set("url", url->second);
   }
-  if (is_there(kOwnProfile)) return kOwnProfile;
-  if (is_there(kClientApi)) not_spoken("the client API of NVFlare 2.8 (" + std::string(kClientApi) + ")");
-  return std::nullopt;
+  Resolved resolved = resolve(found);
+  resolved.sources["profile"] = kFound;
+  if (asked) resolved.sources["url"] = std::string("profile ") + kOwnProfile;
+  return resolved;
+}
+
+Resolved with_client_api(Resolved resolved, const std::string &path) {
+  auto config = std::make_shared<const ClientApiConfig>(read_client_api_config(path));
+  resolved = with_more(std::move(resolved), options_of(*config), "client API configuration " + path);
+  std::error_code error;
+  const std::string url = std::string(kDiscover) + std::filesystem::absolute(path, error).string();
+  resolved.settings.url = resolved.values["url"] = url;
+  resolved.settings.client_api = std::move(config);
+  return resolved;
+}
+
+Resolved with_cell(Resolved resolved) {
+  resolved.settings.client_api = std::make_shared<const ClientApiConfig>(client_api_of(resolved.settings));
+  return resolved;
 }
 
 }  // namespace
 
 Resolved resolve_for_agent(const Options &options) {
   Resolved resolved = resolve(options);
-  const bool asked = resolved.settings.url == kDiscover;
-  if (!asked && (!resolved.settings.url.empty() || resolved.sources.at("profile") != "default")) return resolved;
-  if (!asked && !resolved.settings.rendezvous_dir.empty()) return resolved;
-  const std::optional<std::string> path = find();
-  if (!path && asked) {
-    throw Failure(FLARE_INVALID_ARGUMENT, "the URL 'nvflare:' finds nothing: there is neither " +
-                                              std::string(kBootstrap) + " in the environment, nor " + kOwnProfile +
-                                              " or " + kClientApi + " in the working directory");
+  const std::string &url = resolved.settings.url;
+  if (url.starts_with(kCellUrl)) return with_cell(std::move(resolved));
+  const bool asked = url == kDiscover;
+  if (!asked && url.starts_with(kDiscover)) return with_client_api(resolved, url.substr(kDiscover.size()));
+  if (!asked && (!url.empty() || resolved.chosen("profile") || resolved.chosen("rendezvous_dir"))) return resolved;
+  refuse_bootstrap();
+  if (is_there(kOwnProfile)) {
+    resolved = with_own_profile(options, asked);
+    return resolved.settings.url.starts_with(kCellUrl) ? with_cell(std::move(resolved)) : resolved;
   }
-  if (!path) return resolved;
-  Options found = options;
-  found.set("profile", *path);
-  if (asked) {  // the word stands where the profile's URL belongs
-    const std::map<std::string, std::string> profile = read_profile(*path);
-    const auto url = profile.find("url");
-    if (url == profile.end()) throw Failure(FLARE_INVALID_ARGUMENT, "profile " + *path + ": it has no url");
-    found.set("url", url->second);
+  if (is_there(kClientApi)) {
+    resolved = with_client_api(std::move(resolved), kClientApi);
+    resolved.sources["url"] = kFound;
+    return resolved;
   }
-  resolved = resolve(found);
-  resolved.sources["profile"] = "found in the working directory";
-  if (asked) resolved.sources["url"] = "profile " + *path;
-  return resolved;
+  if (!asked) return resolved;
+  throw Failure(FLARE_INVALID_ARGUMENT, "the URL 'nvflare:' finds nothing: there is neither " +
+                                            std::string(kBootstrap) + " in the environment, nor " + kOwnProfile +
+                                            " or " + kClientApi + " in the working directory");
 }
 
 }  // namespace flare

@@ -74,16 +74,13 @@ bool parse_flag(std::string_view text) {
   refuse("is neither true (1, yes) nor false (0, no)");
 }
 
-std::string parse_log_level(std::string_view text) {
-  for (const std::string_view level : {"debug", "info", "warn", "error", "off"}) {
-    if (text == level) return std::string(text);
+std::string parse_one_of(std::string_view text, std::initializer_list<std::string_view> words) {
+  std::string known;
+  for (const std::string_view word : words) {
+    if (text == word) return std::string(text);
+    known.append(known.empty() ? "" : ", ").append(word);
   }
-  refuse("is none of debug, info, warn, error, off");
-}
-
-std::string parse_transfer_type(std::string_view text) {
-  if (text != "FULL" && text != "DIFF") refuse("is neither FULL nor DIFF");
-  return std::string(text);
+  refuse("is none of " + known);
 }
 
 std::string parse_secret(std::string_view text) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,8 +21,7 @@ uint64_t parse_size(std::string_view text);
 int64_t parse_count(std::string_view text, int64_t least, int64_t most);
 std::optional<int64_t> parse_count_or_unlimited(std::string_view text, int64_t least, int64_t most);
 bool parse_flag(std::string_view text);
-std::string parse_log_level(std::string_view text);
-std::string parse_transfer_type(std::string_view text);
+std::string parse_one_of(std::string_view text, std::initializer_list<std::string_view> words);
 
 std::string parse_secret(std::string_view text);  // anything that fits
 std::string parse_text(std::string_view text);    // without control characters

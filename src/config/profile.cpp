@@ -5,6 +5,7 @@
 #include <set>
 #include <string_view>
 
+#include "config/settings.h"
 #include "config/small_file.h"
 
 namespace flare {
@@ -54,8 +55,9 @@ std::map<std::string, std::string> read_profile(const std::string &path) {
   if (!profile.is_object()) refuse(path, "not a JSON object");
   std::map<std::string, std::string> values;
   for (const auto &[name, value] : profile.items()) values[name] = text_of(path, name, value);
-  if (values.count("token") > 0 && (file.mode & 077u) != 0) {
-    refuse(path, "it holds the token, and others than its owner may use it: run chmod 600 " + path);
+  for (const auto &[name, value] : values) {
+    if (!is_secret(name) || (file.mode & 077u) == 0) continue;
+    refuse(path, "it holds the " + name + ", and others than its owner may use it: run chmod 600 " + path);
   }
   if (values.count("curve_exchanger_key") > 0 && (file.mode & 022u) != 0) {
     refuse(path, "it says whom to trust, and others than its owner may change it: run chmod go-w " + path);

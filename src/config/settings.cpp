@@ -19,8 +19,9 @@ struct Entry {
 // The one table. Its defaults are those of Settings, which a test compares.
 constexpr Entry kTable[] = {
     {{"url", "",
-      "Where the exchanger is: zmq+ipc:///PATH, zmq+tcp://HOST:PORT, memory://NAME, or nvflare: for what NVFlare left "
-      "for its trainer. For an exchanger, where it waits for its agent; PORT may be * there."},
+      "Where the exchanger is, or waits: zmq+ipc:///PATH, zmq+tcp://HOST:PORT (PORT may be * there), memory://NAME. "
+      "For "
+      "agents also nvflare:[PATH], what NVFlare left for its trainer, or cell+tcp://HOST:PORT, a cell of it."},
      [](std::string_view value, Settings *settings) { settings->url = parse_text(value); }},
     {{"profile", "",
       "The path of a JSON file with an object of option names and values, which count less than the environment. A "
@@ -115,7 +116,9 @@ constexpr Entry kTable[] = {
     {{"params_transfer_type", "FULL",
       "How an agent sends the model that answers a training task: `FULL`, or `DIFF` for its difference from the task's "
       "model (WEIGHT_DIFF). A trainer that sends WEIGHT_DIFF itself always may."},
-     [](std::string_view value, Settings *settings) { settings->params_transfer_type = parse_transfer_type(value); }},
+     [](std::string_view value, Settings *settings) {
+       settings->params_transfer_type = parse_one_of(value, {"FULL", "DIFF"});
+     }},
     {{"check_results", "true",
       "Whether an agent refuses a model that answers a training task when a tensor of the task is missing, has another "
       "shape, or has elements that are NaN or infinite."},
@@ -156,8 +159,36 @@ constexpr Entry kTable[] = {
       "Of an exchanger: the path of a profile that it writes for its trainer, with all that this one needs but its "
       "secret key. Only its owner may read it, and it is removed when the exchanger closes."},
      [](std::string_view value, Settings *settings) { settings->trainer_profile = parse_text(value); }},
+    {{"cell_parent", "server",
+      "With cell+tcp: the name (FQCN) of the cell at that address: `server`, the site for its parent process, or a "
+      "relay."},
+     [](std::string_view value, Settings *settings) { settings->cell_parent = parse_name(value); }},
+    {{"cell_security", "clear",
+      "With cell+tcp: `clear`, `tls` or `mtls`, as the listener there has it (connection_security)."},
+     [](std::string_view value, Settings *settings) {
+       settings->cell_security = parse_one_of(value, {"clear", "tls", "mtls"});
+     }},
+    {{"cell_naming", "2.8",
+      "How NVFlare names the cell of a pipe: `2.8`, or `2.9.dev` as versions under development did before 2.9 dropped "
+      "its pipes."},
+     [](std::string_view value, Settings *settings) {
+       settings->cell_naming = parse_one_of(value, {"2.8", "2.9.dev"});
+     }},
+    {{"cell_metrics", "true", "With cell+tcp: whether the job has a pipe for metrics; `false`: they are dropped."},
+     [](std::string_view value, Settings *settings) { settings->cell_metrics = parse_flag(value); }},
+    {{"workspace_dir", "",
+      "With cell_security tls or mtls: the workspace of the site, whose certificates are in its folder startup."},
+     [](std::string_view value, Settings *settings) { settings->workspace_dir = parse_text(value); }},
+    {{"auth_token", "",
+      "With cell+tcp: the token of the site's client that a server asks of each message in a secure deployment. The "
+      "running job has it; give it by environment or profile."},
+     [](std::string_view value, Settings *settings) { settings->auth_token = parse_text(value); }},
+    {{"auth_token_signature", "", "The signature of auth_token."},
+     [](std::string_view value, Settings *settings) { settings->auth_token_signature = parse_text(value); }},
     {{"log_level", "warn", "The least important records to be logged: debug, info, warn or error; `off`: none."},
-     [](std::string_view value, Settings *settings) { settings->log_level = parse_log_level(value); }},
+     [](std::string_view value, Settings *settings) {
+       settings->log_level = parse_one_of(value, {"debug", "info", "warn", "error", "off"});
+     }},
     {{"log_file", "",
       "The path of a file to which the log is appended; without one it goes to stderr; `none`: only to who reads it "
       "(flare_agent_next_log_record())."},

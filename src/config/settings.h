@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "base/limits.h"
 #include "base/time.h"
+#include "config/client_api_config.h"
 
 namespace flare {
 
@@ -53,6 +55,17 @@ struct Settings {
   std::string curve_exchanger_key_file;
   std::string advertise;
   std::string trainer_profile;
+
+  std::string cell_parent = "server";
+  std::string cell_security = "clear";
+  std::string cell_naming = "2.8";
+  bool cell_metrics = true;
+  std::string workspace_dir;
+  std::string auth_token;
+  std::string auth_token_signature;
+  // No option: the job's pipe of NVFlare's own, which the URL says or asks for (resolve_for_agent()).
+  std::shared_ptr<const ClientApiConfig> client_api;
+
   std::string log_level = "warn";
   std::string log_file;
   Limits limits;  // max_tensor_bytes and max_message_bytes can be set
@@ -65,7 +78,9 @@ struct Option {
 };
 
 // Whether its value is for the two ends alone.
-inline bool is_secret(std::string_view option) { return option == "token"; }
+inline bool is_secret(std::string_view option) {
+  return option == "token" || option == "auth_token" || option == "auth_token_signature";
+}
 
 size_t option_count();
 const Option &option_at(size_t index);

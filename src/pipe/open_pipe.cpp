@@ -3,10 +3,15 @@
 #include <optional>
 
 #include "base/failure.h"
+#include "cellnet/cell_url.h"
+#include "config/client_api_settings.h"
 #include "config/curve_keys.h"
+#include "fobs/shareable.h"
+#include "pipe/cell/cell_pipe.h"
 #include "pipe/memory/memory_link.h"
 #include "pipe/zmq/address.h"
 #include "pipe/zmq/curve.h"
+#include "pipe/zmq/frames.h"
 #include "pipe/zmq/zmq_link.h"
 
 namespace flare {
@@ -26,6 +31,17 @@ std::unique_ptr<Link> make_link(FramePipe::Role role, const Address &address, co
   }
   return agent ? make_zmq_agent_link(address, settings, loop, keys)
                : make_zmq_exchanger_link(address, settings, loop, keys);
+}
+
+// NVFlare's own file says where its site listens; a URL was written by somebody who may not know what travels in clear.
+void check_may_leave(const Settings &settings) {
+  const CellPlace &place = settings.client_api->place;
+  const bool in_clear = place.security == "clear" && !parse_cell_url(place.url).tls;
+  if (!settings.url.starts_with(kCellUrl) || !in_clear || settings.allow_insecure) return;
+  if (is_loopback(parse_cell_url(place.url).host)) return;
+  throw Failure(FLARE_INVALID_ARGUMENT, "the URL '" + settings.url +
+                                            "' leaves this machine, and nothing would be encrypted: set cell_security "
+                                            "to mtls, use a loopback address, or set allow_insecure=true");
 }
 
 }  // namespace
@@ -52,6 +68,23 @@ std::unique_ptr<FramePipe> open_pipe(FramePipe::Role role, const Settings &setti
   }
   return std::make_unique<FramePipe>(role, settings, make_link(role, address, settings, keys, loop), loop, log,
                                      listener);
+}
+
+std::unique_ptr<Pipe> open_agent_pipe(const Settings &settings, Loop *loop, const Log &log, PipeListener *listener) {
+  if (!settings.client_api) return open_pipe(FramePipe::Role::kAgent, settings, loop, log, listener);
+  check_may_leave(settings);
+  const CellNaming naming = settings.cell_naming == "2.8" ? CellNaming::kFlat : CellNaming::kTagged;
+  return std::make_unique<CellPipe>(settings, *settings.client_api, naming, loop, log, listener);
+}
+
+std::vector<uint64_t> payload_sizes(const Settings &settings, const Message &message) {
+  if (!settings.client_api) return wire::plan(message, settings.limits).sizes;
+  std::vector<uint64_t> sizes;
+  const fobs::ByReference nowhere{"-", "-"};
+  for (const Tensor &item : fobs::write_shareable(message.data, nowhere, settings.limits).items) {
+    sizes.push_back(item.bytes.size);
+  }
+  return sizes;
 }
 
 std::map<std::string, std::string> profile_for_trainer(const Settings &settings, const std::string &url) {

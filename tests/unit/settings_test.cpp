@@ -50,8 +50,9 @@ auto fields(const Settings &s) {
                   s.launch_once, s.reconnect_interval, s.train_task_name, s.evaluate_task_name,
                   s.submit_model_task_name, s.params_transfer_type, s.check_results, s.metric_queue, s.warm_bytes,
                   s.warm_timeout, s.allow_insecure, s.curve_secret_key_file, s.curve_admitted_keys_file,
-                  s.curve_exchanger_key, s.curve_exchanger_key_file, s.advertise, s.trainer_profile, s.log_level,
-                  s.log_file, s.limits.max_tensor_bytes, s.limits.max_message_bytes);
+                  s.curve_exchanger_key, s.curve_exchanger_key_file, s.advertise, s.trainer_profile, s.cell_parent,
+                  s.cell_security, s.cell_naming, s.cell_metrics, s.workspace_dir, s.auth_token, s.auth_token_signature,
+                  s.log_level, s.log_file, s.limits.max_tensor_bytes, s.limits.max_message_bytes);
 }
 constexpr size_t kFields = std::tuple_size_v<decltype(fields(Settings()))>;
 
@@ -67,7 +68,9 @@ TEST(OptionTable, EveryOptionChangesAFieldOfItsOwn) {
       {"max_resends", "7"},       {"metric_queue", "7"},
       {"allow_insecure", "true"}, {"curve_exchanger_key", std::string(40, '7')},
       {"launch_once", "false"},   {"params_transfer_type", "DIFF"},
-      {"check_results", "false"}, {"log_level", "info"}};
+      {"check_results", "false"}, {"log_level", "info"},
+      {"cell_security", "mtls"},  {"cell_naming", "2.9.dev"},
+      {"cell_metrics", "false"}};
   std::set<std::string> changes;
   for (size_t i = 0; i < option_count(); ++i) {
     const std::string name = option_at(i).name;
@@ -191,7 +194,7 @@ TEST(OptionValues, TransferTypesAreTwo) {
     EXPECT_EQ(with("params_transfer_type", type).params_transfer_type, type);
   }
   for (const char *value : {"", "diff", "HALF"}) {
-    EXPECT_THAT(problem_with("params_transfer_type", value), HasSubstr("neither FULL nor DIFF"));
+    EXPECT_THAT(problem_with("params_transfer_type", value), HasSubstr("is none of FULL, DIFF"));
   }
 }
 

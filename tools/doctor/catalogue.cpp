@@ -13,9 +13,10 @@ constexpr Entry kCatalogue[] = {
      "profile of the job or FLARE_AGENT_URL to the URL of its exchanger, or change to the job's app folder"},
     {Id::kNoUrl, "no-url", kProblem, "options are given, but none of them says where to connect",
      "set FLARE_AGENT_URL, or FLARE_AGENT_PROFILE to a profile that has a url"},
-    {Id::kNvflare28, "nvflare-2.8-client-api", kProblem,
-     "config/client_api_config.json is there: the job uses the client API of NVFlare 2.8, whose wire is not spoken yet",
-     "let the job use AgentExecutor (docs/nvflare.md)"},
+    {Id::kClientApiConfig, "client-api-config", kProblem,
+     "NVFlare's file for the trainer (config/client_api_config.json) is broken, or its job asks for what only Python "
+     "can",
+     "change the setting of the job that is named (docs/nvflare.md), or let the job use AgentExecutor"},
     {Id::kNvflare29, "nvflare-2.9-client-api", kProblem,
      "NVFLARE_CLIENT_API_BOOTSTRAP is set: the job uses the client API of NVFlare 2.9, whose wire is not spoken yet",
      "let the job use AgentExecutor (docs/nvflare.md)"},

@@ -9,7 +9,7 @@ namespace flare_tool::doctor {
 enum class Id {
   kNotStarted,
   kNoUrl,
-  kNvflare28,
+  kClientApiConfig,
   kNvflare29,
   kProfileMissing,
   kProfileUnreadable,

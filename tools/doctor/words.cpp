@@ -12,7 +12,7 @@ struct Phrase {
 };
 
 constexpr Phrase kPhrases[] = {
-    {"the client API of NVFlare 2.8", Id::kNvflare28},
+    {"client API configuration ", Id::kClientApiConfig},
     {"the client API of NVFlare 2.9", Id::kNvflare29},
     {"'nvflare:' finds nothing", Id::kNoUrl},
     {": it has no url", Id::kNoUrl},

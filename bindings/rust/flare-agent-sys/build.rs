@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 // What the static library needs; the shared one brings it along.
-const NEEDED_BY_STATIC: [&str; 2] = ["stdc++", "zmq"];
+const NEEDED_BY_STATIC: [&str; 4] = ["stdc++", "zmq", "ssl", "crypto"];
 
 fn main() {
     println!("cargo:rerun-if-env-changed=FLARE_AGENT_LIB_DIR");

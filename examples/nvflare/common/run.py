@@ -1,6 +1,7 @@
 """Runs a job of this folder once, with two sites. With NVFlare's Python:
 
     run.py JOB WORKSPACE --command "TRAINER ARGUMENT..."    each site runs a trainer, through AgentExecutor
+    run.py JOB WORKSPACE --pipe cell --command ...          the same by NVFlare's own ScriptRunner, without our executor
     run.py JOB WORKSPACE --python                           each site runs the job's client.py, NVFlare's own way
 
 In NVFlare's simulator, or with --poc in a federation of real processes; then it ends with 1 unless the job's status
@@ -8,6 +9,7 @@ is FINISHED:COMPLETED, and leaves WORKSPACE/server/result, which is what the ser
 """
 import argparse
 import importlib
+import os
 import pathlib
 import shlex
 import shutil
@@ -19,13 +21,30 @@ sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE.parents[2] / "integrations
 from agent_executor import AgentExecutor  # noqa: E402
 from federation import SITES, Federation  # noqa: E402
 from metrics_file import MetricsFile  # noqa: E402
+from results_file import ResultsFile  # noqa: E402
 from nvflare.client.config import TransferType  # noqa: E402
 from nvflare.job_config.script_runner import FrameworkType, ScriptRunner  # noqa: E402
 
 COMPLETED = "FINISHED:COMPLETED"
 
 
+def script_runner(command, module, folder):
+    """NVFlare's own way for a program: a script, named relative to the working folder, that a command runs."""
+    (folder / "trainer.sh").write_text(f"exec {command}\n")
+    os.chdir(folder)
+    return ScriptRunner(
+        script="trainer.sh",
+        command="sh",
+        launch_external_process=True,
+        framework=FrameworkType.NUMPY,
+        params_transfer_type=TransferType(module.TRANSFER),
+        shutdown_timeout=10.0,  # the trainer ends by itself when the job does; NVFlare's default kills it at once
+    )
+
+
 def client_of(options, module):
+    if options.pipe == "cell":
+        return script_runner(options.command, module, options.workspace.parent)
     if options.python:
         script = HERE.parent / getattr(module, "CLIENT", options.job) / "client.py"
         transfer = TransferType(module.TRANSFER)
@@ -42,6 +61,7 @@ def make_job(module, folder, client):
     """The job of this module, its clients run by `client`; the server may read files that are made in `folder`."""
     job = module.job(folder)
     job.to_server(MetricsFile(), id="metrics")
+    job.to_server(ResultsFile(), id="results")
     # NVFlare asks for the next task every 2 seconds; small examples need not wait for that.
     job.to_server({"server": {"task_request_interval": 0.1}})
     job.to_clients(client, tasks=module.TASKS)
@@ -73,8 +93,9 @@ def run_in_federation(job, workspace):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("job")
-    parser.add_argument("workspace", type=pathlib.Path)
+    parser.add_argument("workspace", type=lambda text: pathlib.Path(text).resolve())
     parser.add_argument("--command")
+    parser.add_argument("--pipe", choices=["agent", "cell"], default="agent")
     parser.add_argument("--python", action="store_true")
     parser.add_argument("--poc", action="store_true")
     parser.add_argument("--threads", type=int, default=2, help="of the simulator; with 1 the sites take turns")

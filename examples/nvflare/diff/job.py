@@ -1,4 +1,6 @@
 """diff: hello, but the sites send the difference from the model that they received instead of their model."""
+import json
+
 from nvflare.client.config import TransferType
 
 from hello.job import ARGUMENTS, LEAST_ACCURACY, ROUNDS, TASKS, TRAINER, accuracy, final_model  # noqa: F401
@@ -13,7 +15,7 @@ def job(folder):
 
 
 def check(folder):
-    """FedAvg adds differences and takes models: both end with the same model, so the logs must tell them apart."""
-    logs = [path.read_text() for path in folder.parents[1].glob("site-*/log.txt")]
-    sent = [log.count("task train: OK (WEIGHT_DIFF)") for log in logs]
-    return [] if sent == [ROUNDS, ROUNDS] else [f"the sites sent {sent} differences, not {ROUNDS} each"]
+    """FedAvg adds differences and takes models: both end with the same model, so it must be seen what was sent."""
+    results = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    sent = {site: sum(r["site"] == site and r["kind"] == "WEIGHT_DIFF" for r in results) for site in ("site-1", "site-2")}
+    return [] if set(sent.values()) == {ROUNDS} else [f"the sites sent differences {sent}, not {ROUNDS} each"]

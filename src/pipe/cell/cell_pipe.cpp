@@ -88,6 +88,7 @@ void CellPipe::send(const MessagePtr &message, const SendOptions &options) {
   Outgoing outgoing;
   outgoing.message = message;
   outgoing.timeout = options.timeout;
+  outgoing.receivers = options.receivers;
   try {
     lay_out(message, options, &outgoing);
   } catch (const Failure &failure) {
@@ -447,8 +448,13 @@ void CellPipe::perform(const PipeHandler::Action &action) {
 }
 
 bool CellPipe::pump_source() {
-  for (const TransferEvent &event : source_.take_progress()) {
-    if (!closed_ && outgoing_.contains(event.transaction)) listener_->on_progress(event);
+  for (TransferEvent &event : source_.take_progress()) {
+    const auto found = outgoing_.find(event.transaction);
+    if (closed_ || found == outgoing_.end()) continue;
+    // The cells that come have names that no task knows. A single one that is expected is whoever comes.
+    const std::vector<std::string> &expected = found->second.receivers;
+    if (expected.size() <= 1) event.receiver = expected.empty() ? "" : expected.front();
+    listener_->on_progress(event);
   }
   const auto settlements = source_.take_settled();
   for (const auto &settlement : settlements) {

@@ -46,6 +46,7 @@ class CellPipe : public Pipe, private CellClientListener {
   struct Outgoing {
     MessagePtr message;
     std::vector<Bytes> contents;  // of a batch of metrics one for each, as NVFlare has no batches
+    std::vector<std::string> receivers;
     bool by_reference = false;
     Duration timeout{};
     std::set<std::string> asked;  // requests under way

@@ -17,14 +17,14 @@ constexpr std::string_view kTcp = "zmq+tcp://";
 
 [[noreturn]] void refuse(const std::string &text) { throw Failure(FLARE_INVALID_ARGUMENT, text); }
 
+}  // namespace
+
 // Not every name that begins with 127. is such an address: "127.0.0.1.example.com" is one of DNS, and libzmq reads
 // "127.0.0.1:0;example.com" as where from and where to.
 bool is_loopback(std::string_view host) {
   if (host == "localhost" || host == "[::1]") return true;
   return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
-
-}  // namespace
 
 Address parse_address(std::string_view url, bool may_leave) {
   Address address;

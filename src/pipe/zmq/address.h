@@ -19,6 +19,8 @@ struct Address {
 // a Unix socket, no port, or a host other than loopback unless the URL `may_leave` this machine.
 Address parse_address(std::string_view url, bool may_leave);
 
+bool is_loopback(std::string_view host);
+
 // What an agent is told instead of the URL that an exchanger is bound to, by the option `advertise`; the same without
 // one. Throws Failure(FLARE_INVALID_ARGUMENT) when the option fits no such URL.
 std::string advertised_url(const std::string &bound, std::string_view advertise);

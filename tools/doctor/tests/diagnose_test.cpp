@@ -86,7 +86,7 @@ std::vector<Case> cases() {
   return {
       {Id::kNotStarted, not_started()},
       {Id::kNoUrl, given("")},
-      {Id::kNvflare28, given("", "started by the client API of NVFlare 2.8 (x), which")},
+      {Id::kClientApiConfig, given("", "client API configuration x: not valid JSON")},
       {Id::kNvflare29, given("", "started by the client API of NVFlare 2.9 (x), which")},
       {Id::kProfileMissing, given("", "profile p cannot be read: No such file or directory")},
       {Id::kProfileUnreadable, given("", "profile p cannot be read: Permission denied")},

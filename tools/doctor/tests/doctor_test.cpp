@@ -201,7 +201,7 @@ const char kOurs[] = "config/flare_agent.json";
 const std::vector<Case> kCases = {
     {Id::kNotStarted, [](Place &) { return ""; }},
     {Id::kNoUrl, variable("FLARE_AGENT_SITE", "site-1")},
-    {Id::kNvflare28, file("config/client_api_config.json", "{}")},
+    {Id::kClientApiConfig, file("config/client_api_config.json", "{}")},
     {Id::kNvflare29, variable("NVFLARE_CLIENT_API_BOOTSTRAP", "/x")},
     {Id::kProfileMissing, variable("FLARE_AGENT_PROFILE", "none.json")},
     {Id::kProfileUnreadable, unreadable_profile},
