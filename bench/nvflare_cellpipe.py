@@ -1,8 +1,9 @@
 """The task cycle of NVFlare's own Python agent over a CellPipe: run with the Python of a venv with NVFlare.
 
 Three processes, as deployed: this one starts a relay (the client's parent process) and an agent, and is the job process
-itself. Prints the seconds of each round, and of its way to the agent and back, as JSON. --fast takes the polls away;
---shim runs npz_shim.py as the agent, and says what it used.
+itself. Prints the seconds of each round, and of its way to the agent and back, as JSON, with what the agent used. --fast
+takes the polls away; --shim runs npz_shim.py as the agent, --driver a driver of the conformance kit, which is one of our
+library.
 """
 import argparse
 import json
@@ -80,6 +81,17 @@ def agent(url, fast):
         end.submit_result(task.data)
 
 
+def driver(program, url, tasks):
+    """Sends every model back."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FLARE_")}
+    place = {"FLARE_AGENT_URL": f"cell+{url}", "FLARE_AGENT_SITE": "site-1", "FLARE_AGENT_AGENT_ID": "bench"}
+    process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+                               env={**environment, **place})
+    for request in ({"op": "open", "options": {}}, {"op": "cycles", "count": tasks}, {"op": "close"}):
+        print(json.dumps(request), file=process.stdin, flush=True)
+    return process
+
+
 def site(url, fast, arrays, rounds, taken):
     task_pipe = pipe("PASSIVE", url)
     task_pipe.open("task")
@@ -100,11 +112,11 @@ def site(url, fast, arrays, rounds, taken):
                 break
             time.sleep(POLL_S if fast else 0.5)
         ended = time.perf_counter()
-        arrived = float(taken.readline())
+        arrived = float(taken.readline()) if taken else begun
         if number > 0:  # the first one warms up
             there.append(arrived - begun)
             whole.append(ended - begun)
-    return {"there_s": there, "round_s": whole}
+    return {"there_s": there, "round_s": whole} if taken else {"round_s": whole}
 
 
 def main():
@@ -114,6 +126,7 @@ def main():
     parser.add_argument("--fast", action="store_true", help="polls of a millisecond")
     parser.add_argument("--shim", action="store_true", help="the agent is npz_shim.py")
     parser.add_argument("--program", default="", help="of the shim")
+    parser.add_argument("--driver", help="the agent is this program")
     parser.add_argument("--mib", type=int, default=0, help="of the model; 0: one number")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
@@ -132,8 +145,9 @@ def main():
     others = []
     folder = tempfile.TemporaryDirectory()
     shim = [sys.executable, Path(__file__).with_name("npz_shim.py"), client_config(folder.name, url), *shlex.split(arguments.program)]
+    agents = [] if arguments.driver else [shim if arguments.shim else [*here, "agent"]]
     try:
-        for command in ([*here, "relay"], shim if arguments.shim else [*here, "agent"]):
+        for command in ([*here, "relay"], *agents):
             started = time.perf_counter()
             others.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                            stderr=subprocess.DEVNULL,
@@ -141,6 +155,8 @@ def main():
             if others[-1].stdout.readline() != "ready\n":
                 raise RuntimeError(f"no word of {command}")
         start_ms = (time.perf_counter() - started) * 1e3
+        if arguments.driver:
+            others.append(driver(arguments.driver, url, arguments.rounds + 1))
         if arguments.mib:
             count = 100
             arrays = {f"w{i}": np.ones((arguments.mib << 20) // 4 // count, dtype=np.float32) for i in range(count)}
@@ -148,8 +164,9 @@ def main():
             arrays = {"w": np.ones(1, dtype=np.float32)}
         figures = site(url, arguments.fast, arrays, arguments.rounds, others[1].stdout)
         others[1].kill()
-        peak_mib = os.wait4(others[1].pid, 0)[2].ru_maxrss / 1024
-        print(json.dumps({**figures, "start_ms": start_ms, "peak_mib": peak_mib}))
+        used = os.wait4(others[1].pid, 0)[2]
+        print(json.dumps({**figures, "start_ms": start_ms, "peak_mib": used.ru_maxrss / 1024,
+                          "agent_cpu_s": (used.ru_utime + used.ru_stime) / (arguments.rounds + 1)}))
     finally:
         for other in others:
             other.kill()

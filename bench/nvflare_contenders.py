@@ -16,6 +16,7 @@ from figures import Case, Skipped
 HERE = Path(__file__).resolve().parent
 VERSION = "2.8.3"
 SHIM = "npz files and a program, client API"
+FAST = "FlareAgent, CellPipe, polls of 1 ms"
 
 
 def python_of(build, version=VERSION):
@@ -38,9 +39,23 @@ def script(build, name, *arguments, version=VERSION):
 def cell_pipe(build, mib, rounds, *how):
     def once():
         figures = script(build, "nvflare_cellpipe.py", "--mib", mib, "--rounds", rounds, *how)
-        return statistics.median(figures["round_s"]), {"there_s": statistics.median(figures["there_s"]),
-                                                       "start_ms": figures["start_ms"],
-                                                       "trainer_peak_mib": figures["peak_mib"]}
+        counters = {"start_ms": figures["start_ms"], "trainer_peak_mib": figures["peak_mib"],
+                    "agent_cpu_s": figures["agent_cpu_s"]}
+        if "there_s" in figures:
+            counters["there_s"] = statistics.median(figures["there_s"])
+        return statistics.median(figures["round_s"]), counters
+
+    return once
+
+
+def cell_pipe_ours(build, mib, rounds):
+    """Our agent in the place of NVFlare's, everything else as it was."""
+    driver = build / "bin" / "conformance_driver_c"
+
+    def once():
+        if not driver.exists():
+            raise Skipped(f"{driver.name} is not built")
+        return cell_pipe(build, mib, rounds, "--fast", "--driver", driver)()
 
     return once
 
@@ -132,13 +147,20 @@ def cases(bench, build, quick):
         add("zmq+ipc", ours(bench, mib), to=None)
         rounds = 2 if quick or mib else 10
         add("FlareAgent, CellPipe, as shipped", cell_pipe(build, mib, rounds))
-        add("FlareAgent, CellPipe, polls of 1 ms", cell_pipe(build, mib, rounds, "--fast"))
+        add(FAST, cell_pipe(build, mib, rounds, "--fast"))
+        add("our agent, CellPipe, polls of 1 ms", cell_pipe_ours(build, mib, rounds), to=FAST)
         add(SHIM, cell_pipe(build, mib, rounds, "--shim"))
         rounds = 2 if quick else 5 if mib else 50
         add("flare-agent exec, a process each", program_behind_exec(bench, build, mib, rounds, "--", "cp", "{task}",
                                                                      "{result}"), to=SHIM)
         add("flare-agent exec --resident", program_behind_exec(bench, build, mib, rounds, "--resident", "--",
                                                                bench.program, "copier"), to=SHIM)
+    for mib in () if quick else (64, 1024):
+        group = f"NVFlare {VERSION}: {mib} MiB there and back by CellPipe, in turn"
+        for name, once in ((FAST, cell_pipe(build, mib, 3, "--fast")),
+                           ("our agent, CellPipe, polls of 1 ms", cell_pipe_ours(build, mib, 3))):
+            found.append(Case("cell", group, name, "ms", once, to=None if name == FAST else FAST, scale=1e3,
+                              repetitions=3))
     group = "processes of a program that go on when what called it is killed"
     shim = [HERE / "nvflare_cellpipe.py", "--rounds", 1, "--shim", "--program"]
     calls = {SHIM: lambda program: [python_of(build), *shim, program],

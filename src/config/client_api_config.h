@@ -34,6 +34,9 @@ struct ClientApiConfig {
   bool train_with_evaluation = false;
   bool differences = false;   // what is sent of weights (transfer_type)
   bool launched_once = true;  // else for each task anew
+  // Results are handed on as they are: whoever needs their arrays fetches them, as a rule the server's job. Else the
+  // client job process fetches them, before it takes the result.
+  bool pass_through = true;
 };
 
 // `name` begins each message. Throws Failure(FLARE_INVALID_ARGUMENT) for what is no such file, and for a job that asks

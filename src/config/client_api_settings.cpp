@@ -50,6 +50,7 @@ ClientApiConfig client_api_of(const Settings &settings) {
   if (!settings.auth_token_signature.empty()) config.auth_token_signature = settings.auth_token_signature;
   config.workspace = settings.workspace_dir;
   config.place = {settings.url.substr(kCellUrl.size()), settings.cell_security, settings.cell_parent};
+  config.pass_through = false;  // as FlareAgentWithCellPipe does; only the client API's trainers ask for more
   if (settings.cell_metrics) config.metric_channel = "metric";
   return config;
 }

@@ -107,6 +107,7 @@ TEST_F(Discover, TheFileOf28IsFoundAndDecidesWhatNobodyGave) {
   const Settings &settings = resolved.settings;
   ASSERT_NE(settings.client_api, nullptr);
   EXPECT_EQ(settings.client_api->place.url, "tcp://0:4000");
+  EXPECT_TRUE(settings.client_api->pass_through);
   EXPECT_EQ(settings.url, "nvflare:" + std::filesystem::current_path().string() + "/config/client_api_config.json");
   EXPECT_EQ(resolved.values.at("url"), settings.url);
   EXPECT_EQ(resolved.sources.at("url"), "found in the working directory");
@@ -159,6 +160,7 @@ TEST_F(Discover, TheUrlOfACellIsThePipeThatTheOptionsDescribe) {
   EXPECT_EQ(config.auth_token, "secret");
   EXPECT_EQ(config.auth_token_signature, "signed");
   EXPECT_EQ(config.metric_channel, std::nullopt);
+  EXPECT_FALSE(config.pass_through);
 }
 
 TEST_F(Discover, AProfileMayHaveTheUrlOfACell) {

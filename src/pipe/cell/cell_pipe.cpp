@@ -325,7 +325,7 @@ Map CellPipe::headers_of(const Message &message) const {
   headers.set(pipe_key::kStart, wall_time());
   headers.set(pipe_key::kRootId, message.id);
   if (reply) headers.set(pipe_key::kRootTtl, to_seconds(settings_.download_complete_timeout));
-  if (message.topic != topic::kMetric) headers.set(pipe_key::kPassThrough, true);
+  if (config_.pass_through && message.topic != topic::kMetric) headers.set(pipe_key::kPassThrough, true);
   return headers;
 }
 
