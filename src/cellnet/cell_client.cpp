@@ -32,7 +32,7 @@ StreamCell::Options cell_of(const CellClient::Options &options) {
   cell.identity = options.identity;
   cell.channels = options.channels;
   cell.first_stream_id = first_stream_id();
-  cell.pool = options.pool;
+  cell.places = options.places;
   return cell;
 }
 
@@ -90,6 +90,12 @@ int64_t CellClient::answer(const StreamCell::Received &question, std::string_vie
 void CellClient::refuse(const StreamCell::Received &question, const std::string &reason) {
   pump_soon();
   cell_.refuse(question, reason, Clock::now());
+}
+
+void CellClient::stop(int64_t stream_id, const std::string &reason) {
+  pump_soon();
+  cell_.stop(stream_id, reason);
+  link_.keep_payload();
 }
 
 int64_t CellClient::notify(Blob blob) {

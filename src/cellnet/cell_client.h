@@ -35,7 +35,7 @@ class CellClient : private CellLinkListener {
     TlsFiles tls;                                  // when it is not kClear
     std::string expected_peer;                     // the cell that should be there; "": any
     std::set<std::string, std::less<>> channels;
-    BlockPool *pool = nullptr;
+    BlobPlaces places;
     CellLimits limits;
   };
 
@@ -50,6 +50,7 @@ class CellClient : private CellLinkListener {
   void cancel(const std::string &request_id, const std::string &reason);
   int64_t answer(const StreamCell::Received &question, std::string_view return_code, Blob blob);
   void refuse(const StreamCell::Received &question, const std::string &reason);
+  void stop(int64_t stream_id, const std::string &reason);
   int64_t notify(Blob blob);
   void leave();
 

@@ -21,6 +21,7 @@
 #include "cellnet/cell_limits.h"
 #include "cellnet/cell_url.h"
 #include "cellnet/frame_parser.h"
+#include "cellnet/frame_writer.h"
 #include "cellnet/host_lookup.h"
 #include "cellnet/sfm_session.h"
 #include "runtime/loop.h"
@@ -96,8 +97,7 @@ class CellLink {
   std::unique_ptr<CellChannel> channel_;
   bool wants_to_write_ = false;
   FrameParser parser_;
-  std::optional<OutFrame> sending_;
-  size_t sent_ = 0;  // bytes of it
+  std::optional<FrameWriter> sending_;
 };
 
 }  // namespace flare

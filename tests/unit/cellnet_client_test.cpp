@@ -96,8 +96,7 @@ class EchoingPeer {
       }
       while (const auto message = cell.take_message(Clock::now(), 0)) {
         const OutFrame frame = frames.encode(*message);
-        if (!silent_ && !send(socket, frame.head)) break;
-        if (!silent_ && !send(socket, frame.payload.text())) break;
+        if (!silent_ && !send(socket, bytes_of(frame))) break;
       }
     }
     std::lock_guard lock(mutex_);

@@ -8,6 +8,7 @@
 #include "base/failure.h"
 #include "base/uuid.h"
 #include "fobs/metric.h"
+#include "fobs/npy.h"
 #include "fobs/shareable.h"
 #include "pipe/cell/cell_words.h"
 #include "pipe/metric.h"
@@ -45,6 +46,8 @@ CellSecurity security_of(const std::string &name) {
   return name == "mtls" ? CellSecurity::kMutualTls : name == "tls" ? CellSecurity::kTls : CellSecurity::kClear;
 }
 
+Chain chain_of(const fobs::Message &message) { return Chain(fobs::encode(message).take()); }
+
 std::string channel_of(const std::string &name) { return std::string(kChannelPrefix) + name; }
 
 }  // namespace
@@ -71,7 +74,7 @@ CellPipe::CellPipe(const Settings &settings, const ClientApiConfig &config, Cell
   options.expected_peer = config.place.parent;
   options.channels = {channel_of(config.task_channel), std::string(kDownloadChannel)};
   if (config.metric_channel) options.channels.insert(channel_of(*config.metric_channel));
-  options.pool = blocks_.get();
+  options.places = {blocks_.get(), fobs::first_elements_at};
   client_.reset(new CellClient(options, loop, this));  // not everybody may use this as its listener
   if (settings.connect_timeout) connect_until_ = Clock::now() + *settings.connect_timeout;
   client_->open();
@@ -107,9 +110,8 @@ void CellPipe::lay_out(const MessagePtr &message, const SendOptions &options, Ou
   if (message->topic == topic::kMetric) {
     if (!config_.metric_channel) return;
     for (const Metric &metric : to_metrics(*message)) {
-      outgoing->contents.push_back(fobs::encode(fobs::write_metric(metric.type, metric.name, metric.value, metric.step,
-                                                                   metric.path, settings_.limits))
-                                       .join());
+      outgoing->contents.push_back(chain_of(
+          fobs::write_metric(metric.type, metric.name, metric.value, metric.step, metric.path, settings_.limits)));
     }
     return;
   }
@@ -117,7 +119,7 @@ void CellPipe::lay_out(const MessagePtr &message, const SendOptions &options, Ou
   const fobs::ByReference reference{own_name_, new_uuid()};
   fobs::Written written = fobs::write_shareable(message->data, reference, settings_.limits,
                                                 keys == keys_.end() ? fobs::Keys() : keys->second);
-  outgoing->contents.push_back(fobs::encode(written.message).join());
+  outgoing->contents.push_back(chain_of(written.message));
   outgoing->by_reference = !written.items.empty();
   if (!outgoing->by_reference) return;
   const auto receivers = static_cast<int64_t>(std::max<size_t>(1, options.receivers.size()));
@@ -194,7 +196,7 @@ void CellPipe::on_event(StreamCell::Event event) {
     on_answered(*answered, now);
   } else if (const auto *sent = std::get_if<StreamCell::Sent>(&event)) {
     auto node = leaving_.extract(sent->stream_id);
-    if (!node.empty() && sent->error.empty()) source_.on_left(node.mapped(), seconds(now));
+    if (!node.empty() && sent->error.empty()) source_.on_left(node.mapped().transaction, seconds(now));
   } else if (const auto *heard = std::get_if<StreamCell::Heard>(&event)) {
     if (heard->origin == peer_name_) handler_.on_peer_activity(now);
   } else if (const auto *complaint = std::get_if<StreamCell::Complaint>(&event)) {
@@ -272,11 +274,11 @@ void CellPipe::on_download_request(const StreamCell::Received &received, double 
   }
   Blob blob;
   if (answer.content) {
-    blob.content = fobs::encode(*answer.content).join();
+    blob.content = chain_of(*answer.content);
     blob.encoding = encoding::kFobs;
-    stats_.bytes_sent += static_cast<int64_t>(blob.content.size);
+    stats_.bytes_sent += static_cast<int64_t>(blob.content.size());
   }
-  leaving_[client_->answer(received, answer.return_code, std::move(blob))] = answer.finished;
+  leaving_[client_->answer(received, answer.return_code, std::move(blob))] = {answer.finished, answer.has_items};
 }
 
 void CellPipe::on_answered(const StreamCell::Answered &answered, TimePoint now) {
@@ -305,7 +307,7 @@ void CellPipe::on_answered(const StreamCell::Answered &answered, TimePoint now) 
 // ---- What goes out -------------------------------------------------------------------------------------------
 
 Blob CellPipe::blob(const std::string &destination, std::string_view channel, std::string_view topic,
-                    Bytes content) const {
+                    Chain content) const {
   Blob blob;
   blob.destination = destination;
   blob.channel = channel;
@@ -340,7 +342,7 @@ void CellPipe::transmit(const std::string &id) {
   if (!connected_) return;  // on_connected() transmits again
   const bool metric = outgoing.message->topic == topic::kMetric;
   const std::string channel = channel_of(metric ? *config_.metric_channel : config_.task_channel);
-  for (const Bytes &content : outgoing.contents) {
+  for (const Chain &content : outgoing.contents) {
     Blob one = blob(peer_name_, channel, outgoing.message->topic, content);
     one.headers = headers_of(*outgoing.message);
     // The peer takes a message of one id once only.
@@ -363,7 +365,7 @@ void CellPipe::transmit_heartbeats() {
   ++heartbeats_;
   std::vector<std::string> channels = {config_.task_channel};
   if (config_.metric_channel) channels.push_back(*config_.metric_channel);
-  static const Bytes kNothing = fobs::encode({fobs::Object(""), {}}).join();
+  static const Chain kNothing = chain_of({fobs::Object(""), {}});
   for (const std::string &channel : channels) {
     Blob beat = blob(peer_name_, channel_of(channel), kHeartbeatTopic, kNothing);
     beat.optional = true;
@@ -469,7 +471,7 @@ bool CellPipe::pump_downloads() {
   std::vector<std::string> finished;
   for (auto &[id, incoming] : incoming_) {
     for (auto &request : incoming.download.take_requests()) {
-      Blob asking = blob(request.fqcn, kDownloadChannel, kDownloadTopic, fobs::encode(request.content).join());
+      Blob asking = blob(request.fqcn, kDownloadChannel, kDownloadTopic, chain_of(request.content));
       asked_[client_->request(std::move(asking), kDownloadRequest)] = {id, request.source};
     }
     if (incoming.download.state() != ArrayDownload::State::kRunning) finished.push_back(id);
@@ -502,10 +504,20 @@ void CellPipe::finish_download(const std::string &id) {
   }
 }
 
+// Nothing of the message is referred to any more when the listener hears of it.
 void CellPipe::settle(const std::string &id) {
-  auto node = outgoing_.extract(id);
-  if (node.empty()) return;
-  listener_->on_settled(id, node.mapped().settlement->status, node.mapped().settlement->reason);
+  const auto found = outgoing_.find(id);
+  if (found == outgoing_.end()) return;
+  const ArraySource::Settlement settlement = *found->second.settlement;
+  stop_asking(&found->second, settlement.reason);
+  for (auto answer = leaving_.begin(); answer != leaving_.end();) {
+    const auto [stream, leaving] = *answer++;
+    if (leaving.transaction != id || !leaving.has_arrays) continue;
+    leaving_.erase(stream);
+    client_->stop(stream, "the arrays are not there any more");
+  }
+  outgoing_.erase(found);
+  listener_->on_settled(id, settlement.status, settlement.reason);
 }
 
 void CellPipe::finish(flare_status status, const std::string &reason) {

@@ -45,7 +45,7 @@ class CellPipe : public Pipe, private CellClientListener {
   // A message on its way out: until it is accepted and what it carries is fetched.
   struct Outgoing {
     MessagePtr message;
-    std::vector<Bytes> contents;  // of a batch of metrics one for each, as NVFlare has no batches
+    std::vector<Chain> contents;  // of a batch of metrics one for each, as NVFlare has no batches
     bool by_reference = false;
     Duration timeout{};
     std::set<std::string> asked;  // requests under way
@@ -58,6 +58,11 @@ class CellPipe : public Pipe, private CellClientListener {
     MessagePtr message;  // without its data
     fobs::Message content;
     ArrayDownload download;
+  };
+  // An answer to who downloads.
+  struct Leaving {
+    std::string transaction;  // that may be over when it is sent
+    bool has_arrays;
   };
   // What a request to a cell is for.
   struct Asked {
@@ -80,7 +85,7 @@ class CellPipe : public Pipe, private CellClientListener {
   void transmit(const std::string &id);
   void transmit_heartbeats();
   void stop_asking(Outgoing *outgoing, const std::string &reason);
-  Blob blob(const std::string &destination, std::string_view channel, std::string_view topic, Bytes content) const;
+  Blob blob(const std::string &destination, std::string_view channel, std::string_view topic, Chain content) const;
   Map headers_of(const Message &message) const;
   void refuse(const Message &message, flare_status status, const std::string &reason);
 
@@ -109,7 +114,7 @@ class CellPipe : public Pipe, private CellClientListener {
   std::map<std::string, Outgoing> outgoing_;
   std::map<std::string, Incoming> incoming_;  // by message
   std::map<std::string, Asked> asked_;        // by request
-  std::map<int64_t, std::string> leaving_;    // answers that may finish a transaction, by their stream
+  std::map<int64_t, Leaving> leaving_;        // answers that are not yet sent, by their stream
   std::map<std::string, fobs::Keys> keys_;    // of tasks that were not answered, by message
   bool connected_ = false, started_ = false;
   std::optional<TimePoint> connect_until_;
