@@ -26,6 +26,8 @@ class CellChannel {
   virtual Step read(std::span<std::byte> room) = 0;
   // One after the other, as far as it goes. Some, and none is empty; after kWaitTo... the same bytes come again.
   virtual Step write(std::span<const Part> parts) = 0;
+  // Nothing more is written, which the other end is told where the channel has a word for it.
+  virtual void finish() = 0;
   // Bytes are here already that the socket does not show any more.
   virtual bool holds_bytes() const = 0;
 };

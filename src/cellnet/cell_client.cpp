@@ -58,10 +58,18 @@ CellClient::~CellClient() { close(); }
 void CellClient::open() { link_.open(); }
 
 void CellClient::close() {
-  closed_ = true;
-  link_.close();
+  if (std::exchange(closed_, true)) return;
   alarm_.reset();
+  link_.close(last_words());
   cell_.on_disconnected("closed");
+}
+
+std::vector<OutFrame> CellClient::last_words() {
+  std::vector<OutFrame> frames;
+  if (!session_.ready()) return frames;
+  const double wall = wall_time();
+  for (const auto &message : cell_.say_goodbye(Clock::now(), wall)) frames.push_back(session_.encode(message));
+  return frames;
 }
 
 // ---- Calls

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "cellnet/cell_link.h"
 #include "cellnet/sfm_session.h"
@@ -54,7 +55,8 @@ class CellClient : private CellLinkListener {
   int64_t notify(Blob blob);
   void leave();
 
-  // Nothing is called any more. What lies in memory of others is not touched any more.
+  // Nothing is called any more, and what lies in memory of others is not touched any more. Blobs of one chunk and bye
+  // are still sent, if the other end takes them; the destructor waits for that, half a second at most.
   void close();
 
  private:
@@ -78,6 +80,7 @@ class CellClient : private CellLinkListener {
   void collect();
   void deliver(News news);
   void on_time();
+  std::vector<OutFrame> last_words();
 
   Loop *loop_;
   CellClientListener *listener_;

@@ -48,8 +48,15 @@ void CellLink::open() {
   alarm_->set(Clock::now());
 }
 
-void CellLink::close() {
-  state_ = State::kClosed;
+void CellLink::close(std::vector<OutFrame> last) {
+  if (std::exchange(state_, State::kClosed) == State::kUp && !last.empty()) {
+    std::vector<FrameWriter> frames;
+    if (sending_) frames.push_back(*std::move(sending_));
+    for (OutFrame &frame : last) frames.emplace_back(std::move(frame));
+    for (FrameWriter &frame : frames) frame.own();
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket_.get(), nullptr);
+    farewell_.emplace(std::move(socket_), std::move(channel_), std::move(frames));
+  }
   shut();
   watch_.reset();
   alarm_.reset();

@@ -34,6 +34,8 @@ class ClearChannel : public CellChannel {
     return step(::sendmsg(socket_, &message, MSG_NOSIGNAL), Outcome::kWaitToWrite);
   }
 
+  void finish() override {}
+
   bool holds_bytes() const override { return false; }
 
  private:

@@ -65,6 +65,18 @@ void StreamCell::leave(TimePoint now) {
   bye_until_ = now + options_.bye_timeout;
 }
 
+std::vector<AddressedMessage> StreamCell::say_goodbye(TimePoint now, double wall_time) {
+  while (!large_.empty()) stop_sending(large_.front().stream.id(), "the sender leaves", true);
+  std::vector<AddressedMessage> messages;
+  const auto take_all = [&] {
+    while (auto message = take_message(now, wall_time)) messages.push_back(*std::move(message));
+  };
+  take_all();
+  leave(now);
+  take_all();
+  return messages;
+}
+
 // ---- What is sent
 
 std::string StreamCell::request(Blob blob, Duration timeout, TimePoint now) {

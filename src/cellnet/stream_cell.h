@@ -98,6 +98,9 @@ class StreamCell {
   // The peer is told; MayLeave follows.
   void leave(TimePoint now);
 
+  // All that is still to be said at the end: large blobs are given up, the others go, and bye comes last.
+  std::vector<AddressedMessage> say_goodbye(TimePoint now, double wall_time);
+
   // The next message to send, when the connection has room for it, so that all of the last one is gone.
   std::optional<AddressedMessage> take_message(TimePoint now, double wall_time);
 

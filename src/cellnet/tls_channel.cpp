@@ -94,6 +94,11 @@ class TlsChannel : public CellChannel {
     return step(result, count);
   }
 
+  void finish() override {
+    ERR_clear_error();
+    SSL_shutdown(tls_.get());
+  }
+
   bool holds_bytes() const override { return SSL_pending(tls_.get()) > 0; }
 
  private:
