@@ -6,7 +6,6 @@
 #include <span>
 #include <string>
 
-#include "base/bytes.h"
 #include "cellnet/cell_url.h"
 
 namespace flare {
@@ -18,13 +17,17 @@ class CellChannel {
     Outcome outcome;
     size_t bytes = 0;
   };
+  using Part = std::span<const std::byte>;
+  static constexpr size_t kMostParts = 64;  // of one write
 
   virtual ~CellChannel() = default;
   // All throw Failure(FLARE_IO), after which the channel is of no use.
   virtual Step greet() = 0;  // kMoved: the handshake is over
   virtual Step read(std::span<std::byte> room) = 0;
-  // The two one after the other, as far as it goes.
-  virtual Step write(const Bytes &first, const Bytes &second) = 0;
+  // One after the other, as far as it goes. Some, and none is empty; after kWaitTo... the same bytes come again.
+  virtual Step write(std::span<const Part> parts) = 0;
+  // Nothing more is written, which the other end is told where the channel has a word for it.
+  virtual void finish() = 0;
   // Bytes are here already that the socket does not show any more.
   virtual bool holds_bytes() const = 0;
 };

@@ -32,7 +32,7 @@ StreamCell::Options cell_of(const CellClient::Options &options) {
   cell.identity = options.identity;
   cell.channels = options.channels;
   cell.first_stream_id = first_stream_id();
-  cell.pool = options.pool;
+  cell.places = options.places;
   return cell;
 }
 
@@ -58,10 +58,18 @@ CellClient::~CellClient() { close(); }
 void CellClient::open() { link_.open(); }
 
 void CellClient::close() {
-  closed_ = true;
-  link_.close();
+  if (std::exchange(closed_, true)) return;
   alarm_.reset();
+  link_.close(last_words());
   cell_.on_disconnected("closed");
+}
+
+std::vector<OutFrame> CellClient::last_words() {
+  std::vector<OutFrame> frames;
+  if (!session_.ready()) return frames;
+  const double wall = wall_time();
+  for (const auto &message : cell_.say_goodbye(Clock::now(), wall)) frames.push_back(session_.encode(message));
+  return frames;
 }
 
 // ---- Calls
@@ -90,6 +98,12 @@ int64_t CellClient::answer(const StreamCell::Received &question, std::string_vie
 void CellClient::refuse(const StreamCell::Received &question, const std::string &reason) {
   pump_soon();
   cell_.refuse(question, reason, Clock::now());
+}
+
+void CellClient::stop(int64_t stream_id, const std::string &reason) {
+  pump_soon();
+  cell_.stop(stream_id, reason);
+  link_.keep_payload();
 }
 
 int64_t CellClient::notify(Blob blob) {

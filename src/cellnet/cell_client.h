@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "cellnet/cell_link.h"
 #include "cellnet/sfm_session.h"
@@ -35,7 +36,7 @@ class CellClient : private CellLinkListener {
     TlsFiles tls;                                  // when it is not kClear
     std::string expected_peer;                     // the cell that should be there; "": any
     std::set<std::string, std::less<>> channels;
-    BlockPool *pool = nullptr;
+    BlobPlaces places;
     CellLimits limits;
   };
 
@@ -50,10 +51,12 @@ class CellClient : private CellLinkListener {
   void cancel(const std::string &request_id, const std::string &reason);
   int64_t answer(const StreamCell::Received &question, std::string_view return_code, Blob blob);
   void refuse(const StreamCell::Received &question, const std::string &reason);
+  void stop(int64_t stream_id, const std::string &reason);
   int64_t notify(Blob blob);
   void leave();
 
-  // Nothing is called any more. What lies in memory of others is not touched any more.
+  // Nothing is called any more, and what lies in memory of others is not touched any more. Blobs of one chunk and bye
+  // are still sent, if the other end takes them; the destructor waits for that, half a second at most.
   void close();
 
  private:
@@ -77,6 +80,7 @@ class CellClient : private CellLinkListener {
   void collect();
   void deliver(News news);
   void on_time();
+  std::vector<OutFrame> last_words();
 
   Loop *loop_;
   CellClientListener *listener_;

@@ -48,8 +48,15 @@ void CellLink::open() {
   alarm_->set(Clock::now());
 }
 
-void CellLink::close() {
-  state_ = State::kClosed;
+void CellLink::close(std::vector<OutFrame> last) {
+  if (std::exchange(state_, State::kClosed) == State::kUp && !last.empty()) {
+    std::vector<FrameWriter> frames;
+    if (sending_) frames.push_back(*std::move(sending_));
+    for (OutFrame &frame : last) frames.emplace_back(std::move(frame));
+    for (FrameWriter &frame : frames) frame.own();
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket_.get(), nullptr);
+    farewell_.emplace(std::move(socket_), std::move(channel_), std::move(frames));
+  }
   shut();
   watch_.reset();
   alarm_.reset();
@@ -78,7 +85,6 @@ void CellLink::shut() {
   end_socket();
   parser_.reset();
   sending_.reset();
-  sent_ = 0;
   wants_to_write_ = false;
 }
 
@@ -221,26 +227,20 @@ bool CellLink::take_frames() {
 void CellLink::write_some() {
   for (;;) {
     if (!sending_) {
-      sending_ = listener_->next_frame();
-      sent_ = 0;
-      if (!sending_) return want(false);
+      auto frame = listener_->next_frame();
+      if (!frame) return want(false);
+      sending_.emplace(*std::move(frame));
     }
-    const std::string &head = sending_->head;
-    const Bytes &payload = sending_->payload;
-    const size_t of_head = std::min(sent_, head.size());
-    const size_t of_payload = sent_ - of_head;
-    const CellChannel::Step step =
-        channel_->write({nullptr, reinterpret_cast<const std::byte *>(head.data()) + of_head, head.size() - of_head},
-                        {nullptr, payload.data + of_payload, payload.size - of_payload});
+    const CellChannel::Step step = sending_->write(channel_.get());
     if (step.outcome != CellChannel::Outcome::kMoved) return want(step.outcome == CellChannel::Outcome::kWaitToWrite);
-    sent_ += step.bytes;
-    if (sent_ == head.size() + payload.size) sending_.reset();
+    if (sending_->done()) sending_.reset();
   }
 }
 
 void CellLink::keep_payload() {
-  if (!sending_ || sending_->payload.owner) return;
-  guarded([&] { sending_->payload = copy_bytes(sending_->payload.data, sending_->payload.size); });
+  guarded([&] {
+    if (sending_) sending_->own();
+  });
 }
 
 void CellLink::want(bool to_write) {

@@ -20,7 +20,9 @@
 #include "cellnet/cell_channel.h"
 #include "cellnet/cell_limits.h"
 #include "cellnet/cell_url.h"
+#include "cellnet/farewell.h"
 #include "cellnet/frame_parser.h"
+#include "cellnet/frame_writer.h"
 #include "cellnet/host_lookup.h"
 #include "cellnet/sfm_session.h"
 #include "runtime/loop.h"
@@ -55,8 +57,9 @@ class CellLink {
   void drop(const std::string &reason);
   // What is being sent is in memory of ours from now on: whoever owns the payload may free it.
   void keep_payload();
-  // Nothing is called any more.
-  void close();
+  // Nothing is called any more. What is being sent and the frames are, if the other end takes them; the destructor
+  // waits for that, half a second at most.
+  void close(std::vector<OutFrame> last = {});
 
  private:
   enum class State { kClosed, kWaiting, kLookingUp, kConnecting, kGreeting, kUp };
@@ -96,8 +99,8 @@ class CellLink {
   std::unique_ptr<CellChannel> channel_;
   bool wants_to_write_ = false;
   FrameParser parser_;
-  std::optional<OutFrame> sending_;
-  size_t sent_ = 0;  // bytes of it
+  std::optional<FrameWriter> sending_;
+  std::optional<Farewell> farewell_;
 };
 
 }  // namespace flare

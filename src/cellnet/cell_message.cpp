@@ -5,9 +5,10 @@
 
 namespace flare {
 
-CellMessage address(OutgoingMessage message, const CellIdentity &identity, const std::string &to, double wall_time) {
+AddressedMessage address(OutgoingMessage message, const CellIdentity &identity, const std::string &to,
+                         double wall_time) {
   using Kind = OutgoingMessage::Kind;
-  CellMessage out{std::move(message.headers), std::move(message.payload)};
+  AddressedMessage out{std::move(message.headers), std::move(message.payload)};
   Map &headers = out.headers;
   if (message.kind != Kind::kReply) headers.set(cell_key::kReplyExpected, message.kind == Kind::kRequest);
   headers.set(cell_key::kOptional, message.optional);
@@ -25,8 +26,8 @@ CellMessage address(OutgoingMessage message, const CellIdentity &identity, const
   headers.set(cell_key::kToken, identity.token);
   headers.set(cell_key::kTokenSignature, identity.signature);
   const bool is_blob = message.channel == kStreamChannel && message.topic == kDataTopic;
-  headers.set(cell_key::kPayloadEncoding, is_blob || out.payload.size > 0 ? encoding::kBytes : encoding::kNone);
-  headers.set(cell_key::kPayloadBytes, static_cast<int64_t>(out.payload.size));
+  headers.set(cell_key::kPayloadEncoding, is_blob || out.payload.size() > 0 ? encoding::kBytes : encoding::kNone);
+  headers.set(cell_key::kPayloadBytes, static_cast<int64_t>(out.payload.size()));
   headers.set(cell_key::kSendTime, wall_time);
   return out;
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/chain.h"
 #include "cellnet/names.h"
 #include "model/value.h"
 
@@ -13,6 +14,12 @@ namespace flare {
 struct CellMessage {
   Map headers;
   Bytes payload;
+};
+
+// One of ours, ready to be sent.
+struct AddressedMessage {
+  Map headers;
+  Chain payload;
 };
 
 // Who we are on the cell network. The last three go with every message; servers of secure systems check them.
@@ -34,12 +41,13 @@ struct OutgoingMessage {
   std::string request_id;  // not of kForget
   bool optional = false;   // NVFlare logs its failures less loudly
   Map headers;             // of the layers above
-  Bytes payload;
+  Chain payload;
 };
 
 // Ready to be sent to the cell `to`, which we are connected with. `wall_time` is in seconds since 1970. The headers of
 // what is forgotten, so of all blobs, are in NVFlare's order.
-CellMessage address(OutgoingMessage message, const CellIdentity &identity, const std::string &to, double wall_time);
+AddressedMessage address(OutgoingMessage message, const CellIdentity &identity, const std::string &to,
+                         double wall_time);
 
 // Of what a peer sent; a header that is not there or of another type is "", false or -1.
 std::string text_of(const Map &headers, std::string_view key);

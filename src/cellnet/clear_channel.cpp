@@ -1,6 +1,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -23,17 +24,17 @@ class ClearChannel : public CellChannel {
     return step(count, Outcome::kWaitToRead);
   }
 
-  Step write(const Bytes &first, const Bytes &second) override {
-    std::array<iovec, 2> parts;
-    size_t used = 0;
-    for (const Bytes *part : {&first, &second}) {
-      if (part->size > 0) parts[used++] = {const_cast<std::byte *>(part->data), part->size};
-    }
+  Step write(std::span<const Part> parts) override {
+    std::array<iovec, kMostParts> places;
     msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = used;
+    message.msg_iov = places.data();
+    for (const Part &part : parts.first(std::min(parts.size(), kMostParts))) {
+      places[message.msg_iovlen++] = {const_cast<std::byte *>(part.data()), part.size()};
+    }
     return step(::sendmsg(socket_, &message, MSG_NOSIGNAL), Outcome::kWaitToWrite);
   }
+
+  void finish() override {}
 
   bool holds_bytes() const override { return false; }
 

@@ -81,11 +81,11 @@ SfmSession::Received SfmSession::on_greeting(const Frame &frame) {
 }
 
 OutFrame SfmSession::make_frame(uint8_t type, uint16_t app_id, uint16_t stream_id, std::string_view headers,
-                                Bytes payload) {
-  const size_t length = kPrefixBytes + headers.size() + payload.size;
+                                Chain payload) {
+  const size_t length = kPrefixBytes + headers.size() + payload.size();
   if (headers.size() > std::numeric_limits<uint16_t>::max() || length > std::numeric_limits<uint32_t>::max()) {
     too_large("a frame with headers of " + std::to_string(headers.size()) + " bytes and a payload of " +
-              std::to_string(payload.size));
+              std::to_string(payload.size()));
   }
   Prefix prefix;
   prefix.length = static_cast<uint32_t>(length);
@@ -121,7 +121,7 @@ std::optional<OutFrame> SfmSession::take_frame(double wall_time) {
                     copy_bytes(kNil.data(), kNil.size()));
 }
 
-OutFrame SfmSession::encode(const CellMessage &message) {
+OutFrame SfmSession::encode(const AddressedMessage &message) {
   return make_frame(frame_type::kData, kCellApp, next_stream_id(), encode_map(message.headers), message.payload);
 }
 

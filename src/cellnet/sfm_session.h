@@ -7,7 +7,7 @@
 #include <string>
 #include <variant>
 
-#include "base/bytes.h"
+#include "base/chain.h"
 #include "base/time.h"
 #include "cellnet/cell_limits.h"
 #include "cellnet/cell_message.h"
@@ -18,7 +18,7 @@ namespace flare {
 // A frame on its way out: what goes before the payload, and the payload where it lies.
 struct OutFrame {
   std::string head;
-  Bytes payload;
+  Chain payload;
 };
 
 class SfmSession {
@@ -58,7 +58,7 @@ class SfmSession {
   // The frames of the connection itself, to go before all others.
   std::optional<OutFrame> take_frame(double wall_time);
   // Throws Failure(FLARE_TOO_LARGE) for headers beyond what a frame can have.
-  OutFrame encode(const CellMessage &message);
+  OutFrame encode(const AddressedMessage &message);
 
   // Why the connection must be given up, when it must.
   std::optional<std::string> on_time(TimePoint now);
@@ -66,7 +66,7 @@ class SfmSession {
 
  private:
   Received on_greeting(const Frame &frame);
-  OutFrame make_frame(uint8_t type, uint16_t app_id, uint16_t stream_id, std::string_view headers, Bytes payload);
+  OutFrame make_frame(uint8_t type, uint16_t app_id, uint16_t stream_id, std::string_view headers, Chain payload);
   uint16_t next_stream_id() { return ++stream_id_; }
 
   Options options_;

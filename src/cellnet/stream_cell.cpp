@@ -65,6 +65,18 @@ void StreamCell::leave(TimePoint now) {
   bye_until_ = now + options_.bye_timeout;
 }
 
+std::vector<AddressedMessage> StreamCell::say_goodbye(TimePoint now, double wall_time) {
+  while (!large_.empty()) stop_sending(large_.front().stream.id(), "the sender leaves", true);
+  std::vector<AddressedMessage> messages;
+  const auto take_all = [&] {
+    while (auto message = take_message(now, wall_time)) messages.push_back(*std::move(message));
+  };
+  take_all();
+  leave(now);
+  take_all();
+  return messages;
+}
+
 // ---- What is sent
 
 std::string StreamCell::request(Blob blob, Duration timeout, TimePoint now) {
@@ -75,7 +87,7 @@ std::string StreamCell::request(Blob blob, Duration timeout, TimePoint now) {
   }
   Map headers = blob.headers;
   headers.set(stream_key::kEncoding, blob.encoding);
-  headers.set(cell_key::kPayloadBytes, static_cast<int64_t>(blob.content.size));
+  headers.set(cell_key::kPayloadBytes, static_cast<int64_t>(blob.content.size()));
   headers.set(stream_key::kRequestId, id);
   requests_[id] = {blob.destination, next_stream_id_, timeout, now + timeout, {}};
   start(std::move(blob), std::move(headers), id, now);
@@ -89,7 +101,7 @@ int64_t StreamCell::answer(const Received &question, std::string_view return_cod
   headers.set(cell_key::kMessageType, message_type::kReply);
   headers.set(stream_key::kRequestId, question.request_id);
   headers.set(stream_key::kEncoding, blob.encoding);
-  headers.set(cell_key::kPayloadBytes, static_cast<int64_t>(blob.content.size));
+  headers.set(cell_key::kPayloadBytes, static_cast<int64_t>(blob.content.size()));
   blob.destination = question.origin;
   blob.channel = kReturnOnly;
   blob.topic = question.channel + ":" + question.topic;
@@ -99,7 +111,7 @@ int64_t StreamCell::answer(const Received &question, std::string_view return_cod
 int64_t StreamCell::notify(Blob blob, TimePoint now) {
   Map headers = std::move(blob.headers);
   headers.set(stream_key::kEncoding, blob.encoding);
-  headers.set(cell_key::kPayloadBytes, static_cast<int64_t>(blob.content.size));
+  headers.set(cell_key::kPayloadBytes, static_cast<int64_t>(blob.content.size()));
   return start(std::move(blob), std::move(headers), "", now);
 }
 
@@ -120,7 +132,7 @@ int64_t StreamCell::start(Blob blob, Map headers, std::string request_id, TimePo
   return id;
 }
 
-std::optional<CellMessage> StreamCell::take_message(TimePoint now, double wall_time) {
+std::optional<AddressedMessage> StreamCell::take_message(TimePoint now, double wall_time) {
   tell_sent("");
   if (peer_.empty()) return std::nullopt;
   if (!messages_.empty()) {
@@ -134,8 +146,9 @@ std::optional<CellMessage> StreamCell::take_message(TimePoint now, double wall_t
   return take_chunk(&large_, next, now, wall_time);
 }
 
-CellMessage StreamCell::take_chunk(Outgoings *from, Outgoings::iterator outgoing, TimePoint now, double wall_time) {
-  CellMessage chunk = address(outgoing->stream.next_chunk(now), options_.identity, peer_, wall_time);
+AddressedMessage StreamCell::take_chunk(Outgoings *from, Outgoings::iterator outgoing, TimePoint now,
+                                        double wall_time) {
+  AddressedMessage chunk = address(outgoing->stream.next_chunk(now), options_.identity, peer_, wall_time);
   progressed(outgoing->request_id, now);
   if (outgoing->stream.done()) {
     if (outgoing->request_id.empty()) leaving_ = outgoing->stream.id();
@@ -333,7 +346,7 @@ bool StreamCell::open_stream(const StreamKey &key, const Map &headers, TimePoint
     throw Failure(FLARE_PROTOCOL, "No callback is registered for " + channel + "/" + topic);
   }
   check_room(headers);
-  incoming_.emplace(key, StreamIn(headers, limits_, now, options_.pool));
+  incoming_.emplace(key, StreamIn(headers, limits_, now, options_.places));
   if (is_answer(headers)) requests_.at(text_of(headers, stream_key::kRequestId)).answer = key;
   return true;
 }

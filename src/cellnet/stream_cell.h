@@ -34,7 +34,7 @@ class StreamCell {
     CellIdentity identity;
     std::set<std::string, std::less<>> channels;  // of blobs that we take; others are refused as NVFlare does
     int64_t first_stream_id = 0;  // microseconds since 1970 and something random: unique for all of our lives
-    BlockPool *pool = nullptr;    // for large blobs that come
+    BlobPlaces places;            // of large blobs that come
     Duration bye_timeout = std::chrono::milliseconds(500);
   };
 
@@ -86,6 +86,9 @@ class StreamCell {
   void cancel(const std::string &request_id, const std::string &reason);
   // An answer to a Received with a request id. The id of its stream.
   int64_t answer(const Received &question, std::string_view return_code, Blob blob, TimePoint now);
+  // Nothing more of an answer or a note is sent; Sent follows with the reason, when it was still under way. What
+  // take_message() gave last may still refer to the content.
+  void stop(int64_t stream_id, const std::string &reason) { stop_sending(stream_id, reason, true); }
   // For a blob that cannot be worked on. Whoever waits for an answer gets one at once, with the return code
   // process_exception: that its stream failed NVFlare hears only while it still sends it. The sender of a blob that
   // nobody answers is told just that.
@@ -95,8 +98,11 @@ class StreamCell {
   // The peer is told; MayLeave follows.
   void leave(TimePoint now);
 
+  // All that is still to be said at the end: large blobs are given up, the others go, and bye comes last.
+  std::vector<AddressedMessage> say_goodbye(TimePoint now, double wall_time);
+
   // The next message to send, when the connection has room for it, so that all of the last one is gone.
-  std::optional<CellMessage> take_message(TimePoint now, double wall_time);
+  std::optional<AddressedMessage> take_message(TimePoint now, double wall_time);
 
   void on_time(TimePoint now);
   std::optional<TimePoint> deadline() const;
@@ -124,7 +130,7 @@ class StreamCell {
   using Outgoings = std::list<Outgoing>;
 
   int64_t start(Blob blob, Map headers, std::string request_id, TimePoint now);
-  CellMessage take_chunk(Outgoings *from, Outgoings::iterator outgoing, TimePoint now, double wall_time);
+  AddressedMessage take_chunk(Outgoings *from, Outgoings::iterator outgoing, TimePoint now, double wall_time);
   Outgoing *find_outgoing(int64_t stream_id, const std::string &destination);
   std::optional<Outgoing> take_outgoing(int64_t stream_id);
   void stop_sending(int64_t stream_id, const std::string &error, bool tell);

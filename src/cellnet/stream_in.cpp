@@ -11,12 +11,14 @@
 namespace flare {
 namespace {
 
+constexpr size_t kAlignment = 64;  // of a block
+
 [[noreturn]] void break_off(const std::string &what) { throw Failure(FLARE_PROTOCOL, what); }
 
 }  // namespace
 
-StreamIn::StreamIn(Map headers, const CellLimits &limits, TimePoint now, BlockPool *pool)
-    : headers_(std::move(headers)), limits_(limits), pool_(pool), last_news_(now) {
+StreamIn::StreamIn(Map headers, const CellLimits &limits, TimePoint now, const BlobPlaces &places)
+    : headers_(std::move(headers)), limits_(limits), places_(&places), last_news_(now) {
   const Value *size = headers_.find(stream_key::kSize);
   if (!size) return;
   const int64_t bytes = number_of(headers_, stream_key::kSize);
@@ -25,7 +27,9 @@ StreamIn::StreamIn(Map headers, const CellLimits &limits, TimePoint now, BlockPo
   if (announced_ > 0) reserve(announced_);
 }
 
-// What is not known in advance grows by doubling.
+bool StreamIn::can_align() const { return places_->aligned_at && announced_ > limits_.chunk_bytes; }
+
+// What is not known in advance grows by doubling. What is gets room to be moved a bit.
 void StreamIn::reserve(uint64_t size) {
   if (size <= block_.size()) return;
   if (size > limits_.max_blob_bytes) {
@@ -34,7 +38,8 @@ void StreamIn::reserve(uint64_t size) {
   }
   const uint64_t wanted =
       announced_ > 0 ? size : std::min(std::max(size, 2 * uint64_t{block_.size()}), limits_.max_blob_bytes);
-  Block block = pool_ && wanted > limits_.chunk_bytes ? pool_->take(wanted) : Block(wanted);
+  const uint64_t with_room = can_align() ? wanted + kAlignment : wanted;
+  Block block = places_->pool && wanted > limits_.chunk_bytes ? places_->pool->take(with_room) : Block(with_room);
   if (end_ > 0) std::memcpy(block.data(), block_.data(), end_);
   block_ = std::move(block);
 }
@@ -63,6 +68,7 @@ bool StreamIn::on_chunk(const Map &headers, const Bytes &payload, TimePoint now)
     break_off("chunk " + std::to_string(sequence) + " begins at " + std::to_string(piece.offset) + " instead of " +
               std::to_string(contiguous_));
   }
+  if (sequence == 0 && can_align()) align(payload);
   place(piece, payload.data);
   line_up(sequence, piece);
   last_news_ = now;
@@ -73,10 +79,16 @@ bool StreamIn::on_chunk(const Map &headers, const Bytes &payload, TimePoint now)
   return true;
 }
 
+// What came before is moved; it is no more than what may come out of order.
+void StreamIn::align(const Bytes &beginning) {
+  begin_ = (kAlignment - places_->aligned_at(beginning) % kAlignment) % kAlignment;
+  if (end_ > 0) std::memmove(block_.data() + begin_, block_.data(), end_);
+}
+
 void StreamIn::place(const Piece &piece, const std::byte *data) {
   if (piece.size == 0) return;
   reserve(piece.offset + piece.size);
-  copy_past_caches(block_.data() + piece.offset, data, piece.size);
+  copy_past_caches(block_.data() + begin_ + piece.offset, data, piece.size);
   end_ = std::max(end_, piece.offset + piece.size);
 }
 
@@ -98,6 +110,7 @@ void StreamIn::line_up(int64_t sequence, const Piece &piece) {
 
 Bytes StreamIn::content() const {
   Bytes bytes = block_.share();
+  bytes.data += begin_;
   bytes.size = contiguous_;
   return bytes;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,12 +16,19 @@
 
 namespace flare {
 
+// Where large blobs go.
+struct BlobPlaces {
+  BlockPool *pool = nullptr;
+  // What of a blob that begins so should lie at a multiple of 64; 0 when it makes no difference.
+  std::function<size_t(const Bytes &beginning)> aligned_at;
+};
+
 class StreamIn {
  public:
   // By the headers of whichever chunk comes first: all have the same but for place and size. Throws
   // Failure(FLARE_TOO_LARGE) for a blob beyond the limits, std::bad_alloc, Failure(FLARE_PROTOCOL).
-  // Memory for more than a chunk comes from the pool, if there is one.
-  StreamIn(Map headers, const CellLimits &limits, TimePoint now, BlockPool *pool);
+  // `places` are for more than a chunk, and stay where they are.
+  StreamIn(Map headers, const CellLimits &limits, TimePoint now, const BlobPlaces &places);
 
   // True for news. Throws Failure when the chunks cannot be those of one blob; then it is over.
   bool on_chunk(const Map &headers, const Bytes &payload, TimePoint now);
@@ -42,15 +50,18 @@ class StreamIn {
     uint64_t size;
   };
 
+  bool can_align() const;
+  void align(const Bytes &beginning);
   void place(const Piece &piece, const std::byte *data);
   void line_up(int64_t sequence, const Piece &piece);
   void reserve(uint64_t size);
 
   Map headers_;
   CellLimits limits_;
-  BlockPool *pool_;
+  const BlobPlaces *places_;
   uint64_t announced_ = 0;  // 0: unknown, or empty
   Block block_;
+  size_t begin_ = 0;         // in block_
   uint64_t end_ = 0;         // of the bytes that were placed, with gaps
   uint64_t contiguous_ = 0;  // bytes from the beginning without a gap
   uint64_t acknowledged_ = 0;

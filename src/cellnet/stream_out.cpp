@@ -8,7 +8,7 @@ namespace flare {
 StreamOut::StreamOut(int64_t id, Blob blob, Map headers, const CellLimits &limits, TimePoint now)
     : id_(id), blob_(std::move(blob)), headers_(std::move(headers)), limits_(limits), last_progress_(now) {}
 
-OutgoingMessage StreamOut::message(Bytes payload) const {
+OutgoingMessage StreamOut::message(Chain payload) const {
   OutgoingMessage message;
   message.destination = blob_.destination;
   message.channel = kStreamChannel;
@@ -20,13 +20,13 @@ OutgoingMessage StreamOut::message(Bytes payload) const {
 }
 
 OutgoingMessage StreamOut::next_chunk(TimePoint now) {
-  const uint64_t size = std::min<uint64_t>(blob_.content.size - offset_, limits_.chunk_bytes);
-  done_ = offset_ + size == blob_.content.size;
-  OutgoingMessage chunk = message({blob_.content.owner, blob_.content.data + offset_, size});
+  const uint64_t size = std::min<uint64_t>(blob_.content.size() - offset_, limits_.chunk_bytes);
+  done_ = offset_ + size == blob_.content.size();
+  OutgoingMessage chunk = message(blob_.content.part(offset_, size));
   Map &headers = chunk.headers;
   headers.set(stream_key::kChannel, blob_.channel);
   headers.set(stream_key::kTopic, blob_.topic);
-  headers.set(stream_key::kSize, static_cast<int64_t>(blob_.content.size));
+  headers.set(stream_key::kSize, static_cast<int64_t>(blob_.content.size()));
   headers.set(stream_key::kId, id_);
   headers.set(stream_key::kKind, done_ ? stream_kind::kFinal : stream_kind::kChunk);
   headers.set(stream_key::kSequence, sequence_++);

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "base/bytes.h"
+#include "base/chain.h"
 #include "base/time.h"
 #include "cellnet/cell_limits.h"
 #include "cellnet/cell_message.h"
@@ -19,7 +19,7 @@ struct Blob {
   std::string topic;
   std::string encoding = std::string(encoding::kNone);  // of the content
   Map headers;
-  Bytes content;
+  Chain content;
   bool optional = false;
 };
 
@@ -32,7 +32,7 @@ class StreamOut {
   const std::string &destination() const { return blob_.destination; }
   bool done() const { return done_; }
   // A blob of one chunk never waits.
-  bool is_small() const { return blob_.content.size <= limits_.chunk_bytes; }
+  bool is_small() const { return blob_.content.size() <= limits_.chunk_bytes; }
 
   // The next chunk, while the window lets one through.
   bool may_send() const { return !done_ && offset_ - acknowledged_ <= limits_.window_bytes; }
@@ -47,7 +47,7 @@ class StreamOut {
   std::optional<TimePoint> deadline() const;
 
  private:
-  OutgoingMessage message(Bytes payload) const;
+  OutgoingMessage message(Chain payload) const;
 
   int64_t id_;
   Blob blob_;

@@ -87,12 +87,16 @@ class TlsChannel : public CellChannel {
     return step(result, count);
   }
 
-  Step write(const Bytes &first, const Bytes &second) override {
+  Step write(std::span<const Part> parts) override {
     ERR_clear_error();
-    const Bytes &part = first.size > 0 ? first : second;
     size_t count = 0;
-    const int result = SSL_write_ex(tls_.get(), part.data, part.size, &count);
+    const int result = SSL_write_ex(tls_.get(), parts.front().data(), parts.front().size(), &count);
     return step(result, count);
+  }
+
+  void finish() override {
+    ERR_clear_error();
+    SSL_shutdown(tls_.get());
   }
 
   bool holds_bytes() const override { return SSL_pending(tls_.get()) > 0; }

@@ -92,7 +92,7 @@ Message decode(const Bytes &bytes, const Limits &limits) {
   Bytes left = bytes;
   const Section main = take_section(&left);
   if (main.marker != kMain) refuse_message("it does not begin with an object");
-  Message message{unpack(main.content, limits), {}};
+  Message message{unpack(main.content, limits), {}, bytes.size};
   while (left.size > 0) {
     if (message.datums.size() == limits.max_tensors) too_large("NVFlare's encoding: too many datums");
     message.datums.push_back(datum_of(take_section(&left)));

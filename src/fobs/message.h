@@ -28,6 +28,7 @@ struct Datum {
 struct Message {
   Object root;
   std::vector<Datum> datums;
+  uint64_t bytes = 0;  // of one that was read: all that large parts of it keep
 };
 
 // `bytes` is what all large parts go on to refer to. Throws Failure: FLARE_PROTOCOL for what NVFlare would not read

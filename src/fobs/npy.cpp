@@ -117,6 +117,19 @@ std::optional<Tensor> tensor_of(const NpyArray &array, const Limits &limits) {
   return tensor;
 }
 
+size_t first_elements_at(const Bytes &beginning) {
+  constexpr std::string_view kMagic = "\x93NUMPY";
+  constexpr size_t kLongestBeginning = size_t{64} << 10;
+  const std::string_view text = beginning.text();
+  const size_t at = text.substr(0, kLongestBeginning).find(kMagic);
+  if (at == std::string_view::npos) return 0;
+  try {
+    return at + read_npy_head(text.substr(at)).size;
+  } catch (const std::invalid_argument &) {
+    return 0;
+  }
+}
+
 std::string npy_head(const Tensor &tensor) {
   const auto known =
       std::find_if(kKnown.begin(), kKnown.end(), [&](const Known &k) { return k.dtype == tensor.dtype; });

@@ -23,6 +23,9 @@ NpyArray read_npy(const Bytes &file, const Limits &limits);
 // tensor's. Nothing for types that tensors do not have: texts, times, records. Throws Failure as read_npy().
 std::optional<Tensor> tensor_of(const NpyArray &array, const Limits &limits);
 
+// Of a message or an answer that begins so: where the elements of its first array lie; 0 when none begins there.
+size_t first_elements_at(const Bytes &beginning);
+
 // What stands before the elements, as NumPy writes it. Throws Failure(FLARE_INVALID_ARGUMENT) for types that NumPy does
 // not know.
 std::string npy_head(const Tensor &tensor);

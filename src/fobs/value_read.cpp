@@ -30,23 +30,27 @@ Bytes copied(const Bytes &bytes, const ReadRules &rules) {
   return block.share();
 }
 
-Tensor aligned(Tensor tensor, const ReadRules &rules) {
-  if (reinterpret_cast<uintptr_t>(tensor.bytes.data) % kAlignment != 0) tensor.bytes = copied(tensor.bytes, rules);
-  return tensor;
+bool may_stay(const Bytes &elements, uint64_t kept) {
+  return reinterpret_cast<uintptr_t>(elements.data) % kAlignment == 0 && elements.size >= kept - kept / 8;
 }
 
 }  // namespace
 
-Value array_value(const Bytes &npy, const ReadRules &rules) {
+Value array_value(const Bytes &npy, uint64_t kept, const ReadRules &rules) {
   const NpyArray array = read_npy(npy, rules.limits);
-  if (auto tensor = tensor_of(array, rules.limits)) return aligned(std::move(*tensor), rules);
+  if (auto tensor = tensor_of(array, rules.limits)) {
+    const bool in_file = tensor->bytes.data == array.elements.data;
+    if (in_file && !may_stay(array.elements, kept)) tensor->bytes = copied(array.elements, rules);
+    return *std::move(tensor);
+  }
   Pieces pieces;
   pack(array_of(npy), &pieces);
   return OpaqueObject{std::string(type::kArray), pieces.join()};
 }
 
 ValueReader::ValueReader(const Message &message, const Downloads &downloads, const ReadRules &rules)
-    : downloads_(downloads),
+    : message_bytes_(message.bytes),
+      downloads_(downloads),
       rules_(rules),
       arrays_left_(rules.limits.max_tensors),
       array_bytes_left_(rules.limits.max_message_bytes),
@@ -225,7 +229,8 @@ Value ValueReader::read_array(const ArrayPlace &place) {
         "is a torch.Tensor, which only Python can read: let the server exchange numpy arrays "
         "(server_expected_format=ExchangeFormat.NUMPY)");
   if (place.dot != dot::kArrays) refuse("is an array of the unknown kind " + std::to_string(place.dot));
-  Value value = place.native != nullptr ? array_value(native_bytes(*place.native), rules_) : downloaded(place);
+  Value value =
+      place.native != nullptr ? array_value(native_bytes(*place.native), message_bytes_, rules_) : downloaded(place);
   count(value);
   return value;
 }

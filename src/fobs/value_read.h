@@ -28,9 +28,10 @@ struct ReadRules {
   flare_dtype list_dtype = FLARE_FLOAT32;  // of a model's lists of numbers
 };
 
-// A file of NumPy's as a tensor, or as an object of Python's where tensors have no such type. Throws Failure as
-// read_npy().
-Value array_value(const Bytes &npy, const ReadRules &rules);
+// A file of NumPy's as a tensor, or as an object of Python's where tensors have no such type. The tensor refers to the
+// file when its elements lie as they should and are nearly all of the `kept` bytes that are kept for their sake. Throws
+// Failure as read_npy().
+Value array_value(const Bytes &npy, uint64_t kept, const ReadRules &rules);
 
 class ValueReader {
  public:
@@ -72,6 +73,7 @@ class ValueReader {
   void spend_names(uint64_t bytes);
   void spend_opaque(uint64_t bytes);
 
+  const uint64_t message_bytes_;
   const Downloads &downloads_;
   const ReadRules &rules_;
   std::map<std::string_view, const Datum *> datums_;  // those that were not yet used

@@ -105,7 +105,7 @@ class World {
       const auto message = cell_.take_message(now_, 0);
       if (!message) return;
       require(text_of(message->headers, cell_key::kOrigin) == kUs);
-      require(message->payload.size <= fuzz_limits().chunk_bytes);
+      require(message->payload.size() <= fuzz_limits().chunk_bytes);
       if (text_of(message->headers, cell_key::kTopic) == kDataTopic) {
         last_sent_ = number_of(message->headers, stream_key::kId);
       }

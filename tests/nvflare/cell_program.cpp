@@ -61,9 +61,10 @@ class Program : public CellClientListener {
     blob.channel = channel;
     blob.topic = "train";
     blob.encoding = encoding::kBytes;
-    blob.content = pattern(bytes);
+    const Bytes content = pattern(bytes);
+    blob.content = content;
     const auto timeout = std::chrono::seconds(destination == kThem ? 60 : 1);
-    loop_.run_and_wait([&] { asked_[client_->request(blob, timeout)] = blob.content; });
+    loop_.run_and_wait([&] { asked_[client_->request(blob, timeout)] = content; });
   }
   void leave() {
     loop_.run_and_wait([&] { client_->leave(); });

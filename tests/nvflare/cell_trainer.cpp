@@ -1,8 +1,10 @@
 // A trainer on NVFlare's own pipe, for cell_pipe_test.py: it is started by NVFlare itself, finds its configuration
-// where NVFlare leaves it, adds one to every number of each model, and logs a metric each time. Usage: cell_trainer
-// [anything]
+// where NVFlare leaves it, adds one to every number of each model, and logs a metric each time. With CELL_TRAINER_ECHO
+// in its environment it sends models back as they are, and with CELL_TRAINER_EXIT it ends as soon as the first is
+// settled. Usage: cell_trainer [anything]
 #include <condition_variable>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -27,6 +29,7 @@ Settings settings_of(const ClientApiConfig &config) {
   settings.heartbeat_timeout = std::nullopt;
   if (config.heartbeat_timeout_s > 0) settings.heartbeat_timeout = from_seconds(config.heartbeat_timeout_s);
   settings.max_resends = config.max_resends;
+  settings.connect_timeout = std::chrono::seconds(10);
   settings.submit_result_timeout = from_seconds(config.submit_result_timeout_s);
   settings.download_complete_timeout = from_seconds(config.download_complete_timeout_s);
   return settings;
@@ -87,7 +90,9 @@ class Trainer : public PipeListener {
     reply->request_id = message->id;
     reply->data.kind = kind::kWeights;
     for (const auto &[name, value] : message->data.body) {
-      if (const Tensor *tensor = value.tensor()) reply->data.body.set(name, plus_one(*tensor));
+      const Tensor *tensor = value.tensor();
+      if (tensor && !echo_) reply->data.body.set(name, plus_one(*tensor));
+      if (!tensor || echo_) reply->data.body.set(name, value);
     }
     reply->data.meta.set(meta::kNumSteps, 1);
     reply->data.headers.set(header::kReturnCode, "OK");
@@ -104,6 +109,10 @@ class Trainer : public PipeListener {
   }
   void on_settled(const std::string &, flare_status status, const std::string &reason) override {
     say("settled " + std::string(flare_status_text(status)) + " " + reason);
+    if (--expected_ > 0 || !std::getenv("CELL_TRAINER_EXIT")) return;
+    const std::lock_guard lock(mutex_);
+    over_ = FLARE_ENDED;
+    ended_.notify_all();
   }
   void on_words_left(bool) override {}
   void on_over(flare_status status, const std::string &reason) override {
@@ -114,7 +123,9 @@ class Trainer : public PipeListener {
   }
 
   Settings settings_;
+  const bool echo_ = std::getenv("CELL_TRAINER_ECHO") != nullptr;
   int64_t round_ = 0;
+  int expected_ = 2;  // the metric and the result
   std::mutex mutex_;
   std::condition_variable ended_;
   std::optional<flare_status> over_;

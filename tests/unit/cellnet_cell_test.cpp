@@ -45,8 +45,8 @@ struct TestedCell {
 
   std::string request(const std::string &content = "content") { return machine.request(blob(content), 10s, kStart); }
 
-  std::vector<CellMessage> messages(TimePoint now = kStart) {
-    std::vector<CellMessage> all;
+  std::vector<AddressedMessage> messages(TimePoint now = kStart) {
+    std::vector<AddressedMessage> all;
     while (auto message = machine.take_message(now, 0)) all.push_back(std::move(*message));
     return all;
   }

@@ -61,7 +61,15 @@ class EchoingPeer {
     if (serving_ >= 0) ::shutdown(serving_, SHUT_RDWR);
   }
   void silence(bool on) { silent_ = on; }
+  void deaf(bool on) { deaf_ = on; }
   int connections() const { return connections_; }
+  // Of all connections that are over.
+  int blobs() const { return blobs_; }
+  bool bye() const { return bye_; }
+  void wait_for_end() {
+    std::unique_lock lock(mutex_);
+    ended_.wait_for(lock, kLongEnough, [&] { return serving_ < 0; });
+  }
 
  private:
   void serve(Descriptor socket) {
@@ -81,14 +89,17 @@ class EchoingPeer {
     FrameParser parser{CellLimits()};
     if (!first_bytes_.empty()) send(socket, first_bytes_);
     for (;;) {
+      while (deaf_) std::this_thread::sleep_for(5ms);
       const auto room = parser.room();
       const ssize_t count = ::recv(socket.get(), room.data(), room.size(), 0);
       if (count <= 0) break;
       parser.filled(static_cast<size_t>(count));
       while (const auto frame = parser.next()) on_frame(socket, *frame, &cell);
       for (auto &event : cell.take_events()) {
+        if (std::holds_alternative<StreamCell::PeerLeaves>(event)) bye_ = true;
         auto *blob = std::get_if<StreamCell::Received>(&event);
         if (!blob || blob->request_id.empty()) continue;
+        ++blobs_;
         Blob answer;
         answer.content = blob->content;
         answer.encoding = encoding::kBytes;
@@ -96,12 +107,12 @@ class EchoingPeer {
       }
       while (const auto message = cell.take_message(Clock::now(), 0)) {
         const OutFrame frame = frames.encode(*message);
-        if (!silent_ && !send(socket, frame.head)) break;
-        if (!silent_ && !send(socket, frame.payload.text())) break;
+        if (!silent_ && !send(socket, bytes_of(frame))) break;
       }
     }
     std::lock_guard lock(mutex_);
     serving_ = -1;
+    ended_.notify_all();
   }
 
   void on_frame(const Descriptor &socket, const Frame &frame, StreamCell *cell) {
@@ -133,9 +144,11 @@ class EchoingPeer {
   std::string first_bytes_;
   Descriptor listener_;
   uint16_t port_ = 0;
-  std::atomic<bool> silent_ = false;
-  std::atomic<int> connections_ = 0;
+  std::atomic<bool> silent_ = false, deaf_ = false;
+  std::atomic<int> connections_ = 0, blobs_ = 0;
+  std::atomic<bool> bye_ = false;
   std::mutex mutex_;
+  std::condition_variable ended_;
   int serving_ = -1;
   std::thread thread_;
 };
@@ -164,6 +177,14 @@ class TestedClient : public CellClientListener {
   }
   void leave() {
     loop_.run_and_wait([&] { client_->leave(); });
+  }
+  // And closes at once.
+  void ask_and_close(const Bytes &content, int times) {
+    loop_.run_and_wait([&] {
+      for (int i = 0; i < times; ++i) ask(content);
+      client_->close();
+    });
+    loop_.run_and_wait([&] { client_.reset(); });
   }
 
   // What the listener does besides, when something was answered.
@@ -337,6 +358,28 @@ TEST(CellnetClient, RefusesWhatIsNoCell) {
   EchoingPeer peer(kServer, "HTTP/1.1 400 Bad Request\r\n\r\n");
   TestedClient client(peer.url());
   EXPECT_THAT(client.next(), HasSubstr("does not answer as a cell of NVFlare does"));
+}
+
+// The answers that come meanwhile and that nobody reads must not make the socket throw away what was said.
+TEST(CellnetClient, WhatWasSaidBeforeTheEndArrives) {
+  EchoingPeer peer(kThem);  // so that bye is for itself
+  TestedClient client(peer.url());
+  EXPECT_EQ(client.next(), "connected " + kThem);
+  client.ask_and_close(random_bytes(20000), 1000);
+  peer.wait_for_end();
+  EXPECT_EQ(peer.blobs(), 1000);
+  EXPECT_TRUE(peer.bye());
+}
+
+TEST(CellnetClient, APeerThatReadsNothingDoesNotHoldUpTheEnd) {
+  EchoingPeer peer;
+  TestedClient client(peer.url());
+  EXPECT_EQ(client.next(), "connected server");
+  peer.deaf(true);
+  const TimePoint begun = Clock::now();
+  client.ask_and_close(random_bytes(1 << 20), 64);
+  EXPECT_LT(Clock::now() - begun, 10s);
+  peer.deaf(false);
 }
 
 TEST(CellnetClient, LeavesAlsoWithoutAnAnswer) {

@@ -62,7 +62,7 @@ Map normalised(Map headers) {
 }
 
 // The same message of the application, sent by a cell of ours.
-std::optional<CellMessage> sent_again(const Map &headers, const KeptFrame &frame, StreamCell *cell) {
+std::optional<AddressedMessage> sent_again(const Map &headers, const KeptFrame &frame, StreamCell *cell) {
   const TimePoint now{};
   Blob blob;
   blob.destination = text_of(headers, cell_key::kDestination);
@@ -111,7 +111,7 @@ TEST(CellnetReplay, OurFramesAreThoseOfNvflaresAgent) {
     EXPECT_EQ(encode_map(headers), recorded.headers);
     const auto ours = sent_again(headers, recorded, &cell);
     ASSERT_TRUE(ours);
-    EXPECT_EQ(ours->payload.text(), recorded.payload);
+    EXPECT_EQ(bytes_of(ours->payload), recorded.payload);
     if (text_of(headers, cell_key::kTopic) == kByeTopic) {
       EXPECT_EQ(flag_of(ours->headers, cell_key::kReplyExpected), true);
       EXPECT_EQ(nlohmann::json::parse(value_to_json(normalised(ours->headers))),

@@ -35,7 +35,12 @@ inline Bytes view(std::string_view text) {
 }
 inline Bytes owned(std::string_view text) { return copy_bytes(text.data(), text.size()); }
 
-inline std::string bytes_of(const OutFrame &frame) { return frame.head + std::string(frame.payload.text()); }
+inline std::string bytes_of(const Chain &chain) {
+  std::string bytes;
+  for (const Bytes &piece : chain.pieces()) bytes += piece.text();
+  return bytes;
+}
+inline std::string bytes_of(const OutFrame &frame) { return frame.head + bytes_of(frame.payload); }
 
 // A frame with its own memory.
 struct KeptFrame {
@@ -71,14 +76,14 @@ inline std::vector<KeptFrame> parse_all(std::string_view bytes, size_t piece = 1
 }
 
 // As it comes from the peer for us.
-inline CellMessage from_peer(Map headers, Bytes payload, const std::string &channel, std::string_view topic) {
+inline CellMessage from_peer(Map headers, const Bytes &payload, const std::string &channel, std::string_view topic) {
   OutgoingMessage message;
   message.destination = kUs;
   message.channel = channel;
   message.topic = topic;
   message.headers = std::move(headers);
-  message.payload = std::move(payload);
-  return address(std::move(message), {kThem, "site-1", "NA", "NA"}, kUs, 0);
+  message.payload = payload;
+  return {address(std::move(message), {kThem, "site-1", "NA", "NA"}, kUs, 0).headers, payload};
 }
 
 struct ChunkSample {

@@ -12,6 +12,7 @@ namespace flare {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 // Chunks refer to it for as long as a test likes.
@@ -49,9 +50,11 @@ std::vector<OutgoingMessage> chunks_of(const std::string &content, CellLimits li
 
 struct Arriving {
   explicit Arriving(const Map &headers, const CellLimits &limits = small_chunks())
-      : stream(headers, limits, kStart, nullptr) {}
+      : stream(headers, limits, kStart, places) {}
+  Arriving(const Map &headers, BlobPlaces where)
+      : places(std::move(where)), stream(headers, small_chunks(), kStart, places) {}
   bool take(const OutgoingMessage &chunk, TimePoint now = kStart) {
-    return stream.on_chunk(chunk.headers, chunk.payload, now);
+    return stream.on_chunk(chunk.headers, chunk.payload.pieces().empty() ? Bytes() : chunk.payload.pieces()[0], now);
   }
   std::string failure(const OutgoingMessage &chunk) {
     try {
@@ -62,6 +65,7 @@ struct Arriving {
     return "";
   }
 
+  BlobPlaces places;
   StreamIn stream;
 };
 
@@ -81,11 +85,28 @@ TEST(CellnetStreamOut, CutsIntoChunksWhoseLastCarriesData) {
       EXPECT_EQ(number_of(chunks[i].headers, stream_key::kOffset), whole.size());
       EXPECT_EQ(number_of(chunks[i].headers, stream_key::kSize), size);
       EXPECT_EQ(number_of(chunks[i].headers, stream_key::kKind), i + 1 == count ? 2 : 1);
-      whole += chunks[i].payload.text();
-      EXPECT_EQ(static_cast<const void *>(chunks[i].payload.data), content.data() + 10 * i) << "a copy";
+      if (size == 0) continue;
+      ASSERT_EQ(chunks[i].payload.pieces().size(), 1u);
+      const Bytes &payload = chunks[i].payload.pieces()[0];
+      whole += payload.text();
+      EXPECT_EQ(static_cast<const void *>(payload.data), content.data() + 10 * i) << "a copy";
     }
     EXPECT_EQ(whole, content);
   }
+}
+
+TEST(CellnetStreamOut, CutsWhatLiesInPiecesWithoutPuttingThemTogether) {
+  const std::string first = "0123456", second = "78", third = "9abcdefghijklmnopq";
+  Blob blob;
+  blob.content = Chain({view(first), {}, view(second), view(third)});
+  StreamOut stream(7, blob, blob.headers, small_chunks(), kStart);
+  std::vector<std::string> chunks;
+  while (!stream.done()) {
+    std::string text;
+    for (const Bytes &piece : stream.next_chunk(kStart).payload.pieces()) text += "(" + std::string(piece.text()) + ")";
+    chunks.push_back(text);
+  }
+  EXPECT_THAT(chunks, ElementsAre("(0123456)(78)(9)", "(abcdefghij)", "(klmnopq)"));
 }
 
 TEST(CellnetStreamOut, WaitsWhenTheWindowIsFull) {
@@ -154,6 +175,25 @@ TEST(CellnetStreamIn, IsOneBlockWithoutCopies) {
   for (const auto &chunk : chunks) in.take(chunk);
   EXPECT_EQ(in.stream.content().data, before);
   EXPECT_EQ(in.stream.reserved_bytes(), 100u);
+}
+
+TEST(CellnetStreamIn, PutsABlobWhereItsElementsAreAlignedWhateverComesFirst) {
+  const std::string content = content_of(200);
+  const auto chunks = chunks_of(content, small_chunks());
+  for (const size_t first : {size_t{0}, size_t{3}, size_t{19}}) {
+    for (const size_t at : {size_t{0}, size_t{5}, size_t{64}, size_t{199}}) {
+      Arriving in(chunks[0].headers, {nullptr, [&](const Bytes &beginning) {
+                                        EXPECT_EQ(beginning.text(), content.substr(0, 10));
+                                        return at;
+                                      }});
+      in.take(chunks[first]);
+      for (const auto &chunk : chunks) in.take(chunk);
+      ASSERT_TRUE(in.stream.whole());
+      EXPECT_EQ(in.stream.content().text(), content);
+      EXPECT_EQ((reinterpret_cast<uintptr_t>(in.stream.content().data) + at) % 64, 0u);
+      EXPECT_EQ(in.stream.reserved_bytes(), 264u);
+    }
+  }
 }
 
 TEST(CellnetStreamIn, AcknowledgesWhatHasNoGapAndNothingOnceTheLastIsHere) {

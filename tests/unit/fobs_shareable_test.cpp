@@ -97,9 +97,13 @@ TEST(FobsShareable, HasItsTensorsAlignedAndThoseThatAreWhereTheyWere) {
   EXPECT_EQ(blocks, 1u);
 
   const std::string npy = npy_head(copied) + std::string(copied.bytes.text());
-  const Value value = array_value(bytes_of(npy), rules);  // a block is aligned, and so are the elements after the head
+  // A block is aligned, and so are the elements after the head.
+  const Value value = array_value(bytes_of(npy), copied.bytes.size, rules);
   EXPECT_EQ(value.tensor()->bytes.text(), copied.bytes.text());
   EXPECT_EQ(blocks, 1u);
+  // But a few of them do not keep all the rest.
+  EXPECT_EQ(array_value(bytes_of(npy), 2 * copied.bytes.size, rules).tensor()->bytes.text(), copied.bytes.text());
+  EXPECT_EQ(blocks, 2u);
 }
 
 // The C API shows bytes of a body as tensors; and a few bytes should not keep a large message.
@@ -198,7 +202,8 @@ TEST(FobsShareable, MayLeaveArraysToBeDownloaded) {
   Items items;
   for (size_t i = 0; i < written.items.size(); ++i) {
     const Bytes archive = join(write_npz(item_name(i), written.items[i]));
-    for (const NpzMember &member : read_npz(archive, {})) items[member.name] = array_value(member.npy, {});
+    for (const NpzMember &member : read_npz(archive, {}))
+      items[member.name] = array_value(member.npy, archive.size, {});
   }
   const Shareable read_again = read(message, {{dot::kArrays, items}});
   EXPECT_EQ(describe(*tensors_of(read_again)[1].tensor), "float32[2]");

@@ -29,7 +29,7 @@ ArrayDownload::ArrayDownload(std::vector<fobs::Source> sources, const fobs::Read
   for (fobs::Source &source : sources) {
     downloads_[source.dot];                          // none is an answer, too
     if (source.dot != fobs::dot::kArrays) continue;  // PyTorch's: whoever reads the message says so
-    parts_.push_back({std::move(source), DownloadConsumer(consumer_options()), {}, {}, false});
+    parts_.push_back({std::move(source), DownloadConsumer(consumer_options()), {}, {}, 0, false});
     parts_.back().consumer.begin();
   }
   if (parts_.empty()) state_ = State::kComplete;
@@ -47,6 +47,7 @@ void ArrayDownload::on_answer(size_t source, std::string_view code, const Bytes 
   } else {
     try {
       part.reply = fobs::read_reply(fobs::decode(content, rules_.limits), rules_.limits);
+      part.reply_bytes = content.size;
     } catch (const Failure &failure) {
       return fail(failure.status(), failure.what());
     }
@@ -128,7 +129,7 @@ void ArrayDownload::keep(Part *part) {
       if (static_cast<uint64_t>(bytes_) > rules_.limits.max_message_bytes) {
         too_large("the arrays of the message have more bytes than max_message_bytes allows");
       }
-      downloads_[part->source.dot][member.name] = fobs::array_value(member.npy, rules_);
+      downloads_[part->source.dot][member.name] = fobs::array_value(member.npy, part->reply_bytes, rules_);
     }
   }
   part->state = std::move(part->reply.state);

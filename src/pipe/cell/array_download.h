@@ -50,6 +50,7 @@ class ArrayDownload {
     DownloadConsumer consumer;
     fobs::Object state;         // of the next request
     fobs::DownloadReply reply;  // being consumed
+    uint64_t reply_bytes = 0;
     bool complete = false;
   };
 

@@ -81,7 +81,7 @@ ArraySource::Answer ArraySource::serve(const fobs::DownloadRequest &request, con
     if (found != arrays_.end()) produced = produce(found->second, request.state, &reply);
     verdict = service_.served(pull.ticket, produced, false, now);
   }
-  Answer answer{code_of(verdict.code), std::nullopt, pull.object.transaction};
+  Answer answer{code_of(verdict.code), std::nullopt, !reply.items.empty(), pull.object.transaction};
   if (verdict.code == DownloadService::Code::kOk) {
     if (verdict.served == DownloadService::Served::kEof) reply.status = fobs::DownloadReply::Status::kEof;
     if (verdict.served == DownloadService::Served::kError) reply.status = fobs::DownloadReply::Status::kError;

@@ -24,7 +24,8 @@ class ArraySource {
   struct Answer {
     std::string_view return_code;
     std::optional<fobs::Message> content;
-    std::string finished;  // the transaction that may be over when this answer has left
+    bool has_items = false;  // which lie where the arrays do
+    std::string finished;    // the transaction that may be over when this answer has left
   };
   struct Settlement {
     std::string transaction;

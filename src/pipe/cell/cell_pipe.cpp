@@ -8,6 +8,7 @@
 #include "base/failure.h"
 #include "base/uuid.h"
 #include "fobs/metric.h"
+#include "fobs/npy.h"
 #include "fobs/shareable.h"
 #include "pipe/cell/cell_words.h"
 #include "pipe/metric.h"
@@ -18,6 +19,8 @@ namespace {
 
 // The executor of 2.8 that starts trainers waits in each round for the next sign of life.
 constexpr Duration kLongestInterval = std::chrono::seconds(1);
+constexpr Duration kSoon = std::chrono::seconds(10);
+constexpr int kMostCutShort = 6;
 constexpr Duration kDownloadRequest = std::chrono::seconds(600);  // np_streaming_per_request_timeout
 
 double seconds(TimePoint time) { return to_seconds(time.time_since_epoch()); }
@@ -45,6 +48,8 @@ CellSecurity security_of(const std::string &name) {
   return name == "mtls" ? CellSecurity::kMutualTls : name == "tls" ? CellSecurity::kTls : CellSecurity::kClear;
 }
 
+Chain chain_of(const fobs::Message &message) { return Chain(fobs::encode(message).take()); }
+
 std::string channel_of(const std::string &name) { return std::string(kChannelPrefix) + name; }
 
 }  // namespace
@@ -57,12 +62,18 @@ CellPipe::CellPipe(const Settings &settings, const ClientApiConfig &config, Cell
       listener_(listener),
       own_name_(pipe_cell_name(naming, {config.place.parent, config.site, config.token}, PipeEnd::kActive)),
       peer_name_(pipe_cell_name(naming, {config.place.parent, config.site, config.token}, PipeEnd::kPassive)),
+      name_lock_(own_name_, config.place.url),
       blocks_(BlockPool::make(settings.warm_bytes, settings.warm_timeout)),
       handler_(handler_options(settings), settings.limits),
       source_(settings.limits),
       alarm_(loop->make_alarm([this] { pump(); })) {
   rules_.limits = settings.limits;
   rules_.new_block = [pool = blocks_](size_t size) { return pool->take(size); };
+  if (config.place.security != "clear" && !has_token()) {
+    throw Failure(FLARE_INVALID_ARGUMENT,
+                  "a secure server takes nothing without auth_token and auth_token_signature: NVFlare leaves both in "
+                  "client_api_config.json for a trainer that it starts");
+  }
   CellClient::Options options;
   options.identity = {own_name_, config.site, config.auth_token, config.auth_token_signature};
   options.url = config.place.url;
@@ -71,7 +82,7 @@ CellPipe::CellPipe(const Settings &settings, const ClientApiConfig &config, Cell
   options.expected_peer = config.place.parent;
   options.channels = {channel_of(config.task_channel), std::string(kDownloadChannel)};
   if (config.metric_channel) options.channels.insert(channel_of(*config.metric_channel));
-  options.pool = blocks_.get();
+  options.places = {blocks_.get(), fobs::first_elements_at};
   client_.reset(new CellClient(options, loop, this));  // not everybody may use this as its listener
   if (settings.connect_timeout) connect_until_ = Clock::now() + *settings.connect_timeout;
   client_->open();
@@ -108,17 +119,15 @@ void CellPipe::lay_out(const MessagePtr &message, const SendOptions &options, Ou
   if (message->topic == topic::kMetric) {
     if (!config_.metric_channel) return;
     for (const Metric &metric : to_metrics(*message)) {
-      outgoing->contents.push_back(fobs::encode(fobs::write_metric(metric.type, metric.name, metric.value, metric.step,
-                                                                   metric.path, settings_.limits))
-                                       .join());
+      outgoing->contents.push_back(chain_of(
+          fobs::write_metric(metric.type, metric.name, metric.value, metric.step, metric.path, settings_.limits)));
     }
     return;
   }
-  const auto keys = keys_.find(message->request_id);
   const fobs::ByReference reference{own_name_, new_uuid()};
-  fobs::Written written = fobs::write_shareable(message->data, reference, settings_.limits,
-                                                keys == keys_.end() ? fobs::Keys() : keys->second);
-  outgoing->contents.push_back(fobs::encode(written.message).join());
+  fobs::Written written =
+      fobs::write_shareable(message->data, reference, settings_.limits, keys_of(message->request_id));
+  outgoing->contents.push_back(chain_of(written.message));
   outgoing->by_reference = !written.items.empty();
   if (!outgoing->by_reference) return;
   const auto receivers = static_cast<int64_t>(std::max<size_t>(1, options.receivers.size()));
@@ -152,6 +161,9 @@ void CellPipe::close(const std::string &reason) {
   if (std::exchange(closed_, true)) return;
   handler_.stop(reason);
   alarm_.reset();
+  for (auto &[id, outgoing] : outgoing_) {
+    if (outgoing.by_reference) let_go(id, &outgoing, reason);
+  }
   client_->close();
   outgoing_.clear();
   incoming_.clear();
@@ -161,11 +173,12 @@ void CellPipe::close(const std::string &reason) {
 // ---- The cell ------------------------------------------------------------------------------------------------
 
 void CellPipe::on_connected(const std::string &peer) {
-  if (closed_ || over_) return;
   const TimePoint now = Clock::now();
+  connected_ = true;
+  connected_at_ = now;
+  if (closed_ || over_) return pump();
   const bool again = std::exchange(started_, true);
   connect_until_.reset();
-  connected_ = true;
   if (again) ++stats_.reconnects;
   if (!again) handler_.start(now);
   handler_.on_connected(now);
@@ -180,10 +193,23 @@ void CellPipe::on_connected(const std::string &peer) {
 }
 
 void CellPipe::on_disconnected(const std::string &reason) {
+  const bool before = std::exchange(connected_, false);
   if (closed_ || over_) return;
-  obstacle_ = reason;
-  if (std::exchange(connected_, false)) listener_->on_down(false);
+  if (std::exchange(obstacle_, reason) != reason) log_.warn("no connection to " + config_.place.url + ": " + reason);
+  if (before) {
+    listener_->on_down(false);
+    check_for_another(reason, Clock::now());
+  }
   pump();
+}
+
+// Of two processes with one name that NameLock cannot see, on two machines, each ends the other's connection.
+void CellPipe::check_for_another(const std::string &reason, TimePoint now) {
+  cut_short_ = now - connected_at_ < kSoon ? cut_short_ + 1 : 0;
+  if (cut_short_ < kMostCutShort || closed_ || over_) return;
+  finish(FLARE_REFUSED, "the connection was lost " + std::to_string(cut_short_) + " times as soon as it was there (" +
+                            reason + "), as when another process connects as the cell '" + own_name_ +
+                            "': only one may, of several processes of a trainer the first (rank 0)");
 }
 
 void CellPipe::on_event(StreamCell::Event event) {
@@ -195,7 +221,7 @@ void CellPipe::on_event(StreamCell::Event event) {
     on_answered(*answered, now);
   } else if (const auto *sent = std::get_if<StreamCell::Sent>(&event)) {
     auto node = leaving_.extract(sent->stream_id);
-    if (!node.empty() && sent->error.empty()) source_.on_left(node.mapped(), seconds(now));
+    if (!node.empty() && sent->error.empty()) source_.on_left(node.mapped().transaction, seconds(now));
   } else if (const auto *heard = std::get_if<StreamCell::Heard>(&event)) {
     if (heard->origin == peer_name_) handler_.on_peer_activity(now);
   } else if (const auto *complaint = std::get_if<StreamCell::Complaint>(&event)) {
@@ -264,20 +290,23 @@ void CellPipe::take(const MessagePtr &message, const Bytes &content, TimePoint n
 void CellPipe::on_download_request(const StreamCell::Received &received, double now) {
   if (received.request_id.empty()) return;
   ArraySource::Answer answer;
+  Chain content;
   try {
     answer = source_.serve(fobs::read_request(fobs::decode(received.content, settings_.limits)), received.origin, now);
+    if (answer.content) content = chain_of(*answer.content);
   } catch (const Failure &failure) {
     ++stats_.frames_rejected;
     client_->refuse(received, failure.what());
     return;
+  } catch (const std::bad_alloc &) {
+    client_->refuse(received, "not enough memory to answer");
+    return;
   }
   Blob blob;
-  if (answer.content) {
-    blob.content = fobs::encode(*answer.content).join();
-    blob.encoding = encoding::kFobs;
-    stats_.bytes_sent += static_cast<int64_t>(blob.content.size);
-  }
-  leaving_[client_->answer(received, answer.return_code, std::move(blob))] = answer.finished;
+  blob.content = std::move(content);
+  if (blob.content.size() > 0) blob.encoding = encoding::kFobs;
+  stats_.bytes_sent += static_cast<int64_t>(blob.content.size());
+  leaving_[client_->answer(received, answer.return_code, std::move(blob))] = {answer.finished, answer.has_items};
 }
 
 void CellPipe::on_answered(const StreamCell::Answered &answered, TimePoint now) {
@@ -288,6 +317,10 @@ void CellPipe::on_answered(const StreamCell::Answered &answered, TimePoint now) 
     const auto found = incoming_.find(asked.message_id);
     if (found == incoming_.end()) return;
     stats_.bytes_received += static_cast<int64_t>(answered.content.size);
+    if (answered.return_code == return_code::kTimeout) {
+      log_.warn("whoever has the arrays did not answer; a secure server drops what comes without a valid token" +
+                std::string(has_token() ? "" : ", and the configuration has none (auth_token)"));
+    }
     found->second.download.on_answer(*asked.source, answered.return_code, answered.content, seconds(now));
     return;
   }
@@ -306,7 +339,7 @@ void CellPipe::on_answered(const StreamCell::Answered &answered, TimePoint now) 
 // ---- What goes out -------------------------------------------------------------------------------------------
 
 Blob CellPipe::blob(const std::string &destination, std::string_view channel, std::string_view topic,
-                    Bytes content) const {
+                    Chain content) const {
   Blob blob;
   blob.destination = destination;
   blob.channel = channel;
@@ -341,7 +374,7 @@ void CellPipe::transmit(const std::string &id) {
   if (!connected_) return;  // on_connected() transmits again
   const bool metric = outgoing.message->topic == topic::kMetric;
   const std::string channel = channel_of(metric ? *config_.metric_channel : config_.task_channel);
-  for (const Bytes &content : outgoing.contents) {
+  for (const Chain &content : outgoing.contents) {
     Blob one = blob(peer_name_, channel, outgoing.message->topic, content);
     one.headers = headers_of(*outgoing.message);
     // The peer takes a message of one id once only.
@@ -360,11 +393,22 @@ void CellPipe::stop_asking(Outgoing *outgoing, const std::string &reason) {
   outgoing->failure.clear();
 }
 
+// Nothing that is on its way refers to the message any more.
+void CellPipe::let_go(const std::string &id, Outgoing *outgoing, const std::string &reason) {
+  stop_asking(outgoing, reason);
+  for (auto answer = leaving_.begin(); answer != leaving_.end();) {
+    const auto [stream, leaving] = *answer++;
+    if (leaving.transaction != id || !leaving.has_arrays) continue;
+    leaving_.erase(stream);
+    client_->stop(stream, "the arrays are not there any more");
+  }
+}
+
 void CellPipe::transmit_heartbeats() {
   ++heartbeats_;
   std::vector<std::string> channels = {config_.task_channel};
   if (config_.metric_channel) channels.push_back(*config_.metric_channel);
-  static const Bytes kNothing = fobs::encode({fobs::Object(""), {}}).join();
+  static const Chain kNothing = chain_of({fobs::Object(""), {}});
   for (const std::string &channel : channels) {
     Blob beat = blob(peer_name_, channel_of(channel), kHeartbeatTopic, kNothing);
     beat.optional = true;
@@ -381,6 +425,17 @@ void CellPipe::transmit_heartbeats() {
 void CellPipe::pump() {
   if (pumping_ || closed_) return;
   pumping_ = true;
+  try {
+    act();
+  } catch (...) {  // as a rule the connection ends by it, and the next one goes on
+    pumping_ = false;
+    throw;
+  }
+  pumping_ = false;
+  set_alarm();
+}
+
+void CellPipe::act() {
   const TimePoint now = Clock::now();
   if (connect_until_ && now >= *connect_until_) {
     connect_until_.reset();
@@ -396,8 +451,6 @@ void CellPipe::pump() {
     busy = pump_source() || busy;
     busy = pump_downloads() || busy;
   }
-  pumping_ = false;
-  set_alarm();
 }
 
 bool CellPipe::pump_handler() {
@@ -438,7 +491,10 @@ void CellPipe::perform(const PipeHandler::Action &action) {
       outgoing.settlement = ArraySource::Settlement{sent->id, status, sent->reason};
       source_.cancel(sent->id, status, sent->reason, seconds(Clock::now()));
     }
-    if (sent->accepted) keys_.erase(outgoing.message->request_id);
+    if (sent->accepted) {
+      const std::string &task = outgoing.message->request_id;
+      std::erase_if(keys_, [&](const auto &keys) { return keys.first == task; });
+    }
     const bool settled = outgoing.settlement.has_value();
     listener_->on_accepted(sent->id, sent->accepted, sent->reason);
     if (settled) settle(sent->id);
@@ -474,8 +530,9 @@ bool CellPipe::pump_source() {
 bool CellPipe::pump_downloads() {
   std::vector<std::string> finished;
   for (auto &[id, incoming] : incoming_) {
+    if (!connected_ && incoming.download.state() == ArrayDownload::State::kRunning) continue;  // they can wait
     for (auto &request : incoming.download.take_requests()) {
-      Blob asking = blob(request.fqcn, kDownloadChannel, kDownloadTopic, fobs::encode(request.content).join());
+      Blob asking = blob(request.fqcn, kDownloadChannel, kDownloadTopic, chain_of(request.content));
       asked_[client_->request(std::move(asking), kDownloadRequest)] = {id, request.source};
     }
     if (incoming.download.state() != ArrayDownload::State::kRunning) finished.push_back(id);
@@ -491,6 +548,12 @@ void CellPipe::finish_download(const std::string &id) {
   Incoming &incoming = node.mapped();
   ArrayDownload &download = incoming.download;
   if (download.state() == ArrayDownload::State::kFailed) {
+    for (auto asked = asked_.begin(); asked != asked_.end();) {
+      const auto [request, what] = *asked++;
+      if (what.message_id != id || !what.source) continue;
+      asked_.erase(request);
+      client_->cancel(request, download.reason());
+    }
     listener_->on_message_lost(incoming.message, download.status(), download.reason());
     return;
   }
@@ -498,8 +561,8 @@ void CellPipe::finish_download(const std::string &id) {
     auto message = std::make_shared<Message>(*incoming.message);
     fobs::Keys keys;
     message->data = fobs::read_shareable(incoming.content, download.take_downloads(), rules_, &keys);
-    if (keys_.size() >= settings_.limits.max_queued_messages) keys_.erase(keys_.begin());
-    keys_[id] = std::move(keys);
+    if (!keys.empty()) keys_.emplace_back(id, std::move(keys));
+    if (keys_.size() > settings_.limits.max_queued_messages) keys_.pop_front();
     listener_->on_message(message);
   } catch (const Failure &failure) {
     listener_->on_message_lost(incoming.message, failure.status(), failure.what());
@@ -508,10 +571,20 @@ void CellPipe::finish_download(const std::string &id) {
   }
 }
 
+// Nothing of the message is referred to any more when the listener hears of it.
 void CellPipe::settle(const std::string &id) {
-  auto node = outgoing_.extract(id);
-  if (node.empty()) return;
-  listener_->on_settled(id, node.mapped().settlement->status, node.mapped().settlement->reason);
+  const auto found = outgoing_.find(id);
+  if (found == outgoing_.end()) return;
+  const ArraySource::Settlement settlement = *found->second.settlement;
+  let_go(id, &found->second, settlement.reason);
+  outgoing_.erase(found);
+  listener_->on_settled(id, settlement.status, settlement.reason);
+}
+
+const fobs::Keys &CellPipe::keys_of(const std::string &task) const {
+  static const fobs::Keys kNone;
+  const auto found = std::find_if(keys_.begin(), keys_.end(), [&](const auto &keys) { return keys.first == task; });
+  return found == keys_.end() ? kNone : found->second;
 }
 
 void CellPipe::finish(flare_status status, const std::string &reason) {

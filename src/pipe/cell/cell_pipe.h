@@ -6,14 +6,17 @@
 // server's job, has fetched every array.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cellnet/cell_client.h"
+#include "cellnet/name_lock.h"
 #include "config/client_api_config.h"
 #include "config/settings.h"
 #include "fobs/message.h"
@@ -31,7 +34,7 @@ namespace flare {
 class CellPipe : public Pipe, private CellClientListener {
  public:
   // Opens the connection at once. Throws Failure: FLARE_INVALID_ARGUMENT for what the configuration cannot mean,
-  // FLARE_IO. To be made and destroyed in the loop.
+  // FLARE_REFUSED when another process has the same cell, FLARE_IO. To be made and destroyed in the loop.
   CellPipe(const Settings &settings, const ClientApiConfig &config, CellNaming naming, Loop *loop, Log log,
            PipeListener *listener);
   ~CellPipe() override;
@@ -45,7 +48,7 @@ class CellPipe : public Pipe, private CellClientListener {
   // A message on its way out: until it is accepted and what it carries is fetched.
   struct Outgoing {
     MessagePtr message;
-    std::vector<Bytes> contents;  // of a batch of metrics one for each, as NVFlare has no batches
+    std::vector<Chain> contents;  // of a batch of metrics one for each, as NVFlare has no batches
     std::vector<std::string> receivers;
     bool by_reference = false;
     Duration timeout{};
@@ -60,6 +63,11 @@ class CellPipe : public Pipe, private CellClientListener {
     fobs::Message content;
     ArrayDownload download;
   };
+  // An answer to who downloads.
+  struct Leaving {
+    std::string transaction;  // that may be over when it is sent
+    bool has_arrays;
+  };
   // What a request to a cell is for.
   struct Asked {
     std::string message_id;
@@ -71,6 +79,7 @@ class CellPipe : public Pipe, private CellClientListener {
   void on_disconnected(const std::string &reason) override;
   void on_event(StreamCell::Event event) override;
 
+  void check_for_another(const std::string &reason, TimePoint now);
   void on_received(StreamCell::Received received, TimePoint now);
   void on_message(StreamCell::Received received, TimePoint now);
   void on_download_request(const StreamCell::Received &received, double now);
@@ -81,12 +90,14 @@ class CellPipe : public Pipe, private CellClientListener {
   void transmit(const std::string &id);
   void transmit_heartbeats();
   void stop_asking(Outgoing *outgoing, const std::string &reason);
-  Blob blob(const std::string &destination, std::string_view channel, std::string_view topic, Bytes content) const;
+  void let_go(const std::string &id, Outgoing *outgoing, const std::string &reason);
+  Blob blob(const std::string &destination, std::string_view channel, std::string_view topic, Chain content) const;
   Map headers_of(const Message &message) const;
   void refuse(const Message &message, flare_status status, const std::string &reason);
 
   // Lets every machine act until none has anything to do, then sets the alarm.
   void pump();
+  void act();
   bool pump_handler();
   bool pump_source();
   bool pump_downloads();
@@ -95,12 +106,15 @@ class CellPipe : public Pipe, private CellClientListener {
   void finish_download(const std::string &id);
   void finish(flare_status status, const std::string &reason);
   void set_alarm();
+  bool has_token() const { return config_.auth_token != kNotAuthenticated; }
+  const fobs::Keys &keys_of(const std::string &task) const;
 
   Settings settings_;
   ClientApiConfig config_;
   Log log_;
   PipeListener *listener_;
   std::string own_name_, peer_name_;
+  NameLock name_lock_;
   fobs::ReadRules rules_;
   std::shared_ptr<BlockPool> blocks_;
   PipeHandler handler_;
@@ -110,9 +124,12 @@ class CellPipe : public Pipe, private CellClientListener {
   std::map<std::string, Outgoing> outgoing_;
   std::map<std::string, Incoming> incoming_;  // by message
   std::map<std::string, Asked> asked_;        // by request
-  std::map<int64_t, std::string> leaving_;    // answers that may finish a transaction, by their stream
-  std::map<std::string, fobs::Keys> keys_;    // of tasks that were not answered, by message
+  std::map<int64_t, Leaving> leaving_;        // answers that are not yet sent, by their stream
+  std::deque<std::pair<std::string, fobs::Keys>>
+      keys_;  // of tasks that were not answered, by message; the oldest first
   bool connected_ = false, started_ = false;
+  TimePoint connected_at_{};
+  int cut_short_ = 0;  // connections in a row that the other end closed soon
   std::optional<TimePoint> connect_until_;
   std::string obstacle_;
   std::optional<flare_status> over_;

@@ -1,0 +1,68 @@
+#include "cellnet/name_lock.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <functional>
+#include <string_view>
+
+#include "base/failure.h"
+
+namespace flare {
+namespace {
+
+struct Address {
+  sockaddr_un address{};
+  socklen_t size = 0;
+};
+
+// In the abstract namespace, which is of this machine or container: nothing is left of it when its process ends.
+Address address_of(const std::string &name, const std::string &url) {
+  const size_t both = std::hash<std::string_view>()(name + '\n' + url);
+  const std::string text = "flare_agent-cell-" + std::to_string(::getuid()) + "-" + std::to_string(both);
+  Address made;
+  made.address.sun_family = AF_UNIX;
+  const size_t count = std::min(text.size(), sizeof made.address.sun_path - 1);
+  std::memcpy(made.address.sun_path + 1, text.data(), count);
+  made.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + count);
+  return made;
+}
+
+Descriptor new_socket() { return Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); }
+
+// The process that has it; 0 when that is gone, and only children of it keep its socket.
+pid_t holder(const Address &address) {
+  const Descriptor probe = new_socket();
+  if (::connect(probe.get(), reinterpret_cast<const sockaddr *>(&address.address), address.size) != 0) {
+    return errno == ECONNREFUSED ? 0 : -1;
+  }
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(probe.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return -1;
+  return peer.pid > 0 && ::kill(peer.pid, 0) != 0 && errno == ESRCH ? 0 : peer.pid;
+}
+
+}  // namespace
+
+NameLock::NameLock(const std::string &name, const std::string &url) : socket_(new_socket()) {
+  const Address address = address_of(name, url);
+  if (::bind(socket_.get(), reinterpret_cast<const sockaddr *>(&address.address), address.size) == 0) {
+    ::listen(socket_.get(), 1);
+    return;
+  }
+  if (errno != EADDRINUSE) return;  // this machine has no such namespace
+  const pid_t other = holder(address);
+  if (other == 0) return;
+  const std::string who = other > 0 ? "process " + std::to_string(other) : std::string("another process");
+  throw Failure(FLARE_REFUSED, who + " is connected as the cell '" + name +
+                                   "' already, and NVFlare keeps one connection of each name: of several processes of "
+                                   "a trainer only the first (rank 0) opens an agent");
+}
+
+}  // namespace flare
