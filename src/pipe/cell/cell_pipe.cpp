@@ -64,6 +64,7 @@ CellPipe::CellPipe(const Settings &settings, const ClientApiConfig &config, Cell
       peer_name_(pipe_cell_name(naming, {config.place.parent, config.site, config.token}, PipeEnd::kPassive)),
       name_lock_(own_name_, config.place.url),
       blocks_(BlockPool::make(settings.warm_bytes, settings.warm_timeout)),
+      blobs_(BlockPool::make(settings.warm_bytes, settings.warm_timeout)),
       handler_(handler_options(settings), settings.limits),
       source_(settings.limits),
       alarm_(loop->make_alarm([this] { pump(); })) {
@@ -82,7 +83,7 @@ CellPipe::CellPipe(const Settings &settings, const ClientApiConfig &config, Cell
   options.expected_peer = config.place.parent;
   options.channels = {channel_of(config.task_channel), std::string(kDownloadChannel)};
   if (config.metric_channel) options.channels.insert(channel_of(*config.metric_channel));
-  options.places = {blocks_.get(), fobs::first_elements_at};
+  options.places = {blobs_.get(), fobs::first_elements_at};
   client_.reset(new CellClient(options, loop, this));  // not everybody may use this as its listener
   if (settings.connect_timeout) connect_until_ = Clock::now() + *settings.connect_timeout;
   client_->open();
@@ -168,6 +169,7 @@ void CellPipe::close(const std::string &reason) {
   outgoing_.clear();
   incoming_.clear();
   blocks_->close();
+  blobs_->close();
 }
 
 // ---- The cell ------------------------------------------------------------------------------------------------
@@ -446,6 +448,7 @@ void CellPipe::act() {
   source_.on_time(seconds(now));
   for (auto &[id, incoming] : incoming_) incoming.download.on_time(seconds(now));
   blocks_->trim(now);
+  blobs_->trim(now);
   for (bool busy = true; busy && !closed_;) {
     busy = pump_handler();
     busy = pump_source() || busy;
@@ -614,7 +617,7 @@ void CellPipe::set_alarm() {
   for (const auto &[id, incoming] : incoming_) {
     if (const auto again = incoming.download.deadline()) deadline = earlier(deadline, time_point(*again));
   }
-  alarm_->set(earlier(deadline, blocks_->deadline()));
+  alarm_->set(earlier(deadline, earlier(blocks_->deadline(), blobs_->deadline())));
 }
 
 }  // namespace flare

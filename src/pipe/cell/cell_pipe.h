@@ -116,7 +116,8 @@ class CellPipe : public Pipe, private CellClientListener {
   std::string own_name_, peer_name_;
   NameLock name_lock_;
   fobs::ReadRules rules_;
-  std::shared_ptr<BlockPool> blocks_;
+  // Of arrays, and of what brings them: in one, each of them would drive the others out.
+  std::shared_ptr<BlockPool> blocks_, blobs_;
   PipeHandler handler_;
   ArraySource source_;
   std::unique_ptr<CellClient> client_;
