@@ -33,8 +33,12 @@ target_compile_options(flare_warnings INTERFACE
   $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-maybe-uninitialized>
   $<$<BOOL:${FLARE_WERROR}>:-Werror>)
 
-if(FLARE_SANITIZE)
-  add_compile_options(-fsanitize=${FLARE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
+# Programs that only test: they need not be fast.
+add_library(flare_quickly_compiled INTERFACE)
+target_compile_options(flare_quickly_compiled INTERFACE -O0 -g1)
+
+if(FLARE_SANITIZE)  # a report names functions and lines
+  add_compile_options(-fsanitize=${FLARE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g1)
   add_link_options(-fsanitize=${FLARE_SANITIZE})
   if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)
     # Also programs in C, as our library needs what only clang++ brings into a program.
