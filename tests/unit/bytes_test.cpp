@@ -1,12 +1,16 @@
 #include "base/bytes.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <new>
 #include <string>
+#include <vector>
 
 namespace flare {
 namespace {
@@ -18,6 +22,22 @@ TEST(Block, IsAlignedToACacheLineWhateverItsSize) {
     EXPECT_EQ(block.size(), size);
     std::memset(block.data(), 0x5a, size);  // all of it is ours: the address sanitizer looks
   }
+}
+
+// As in a trainer that answers round after round with many tensors, and keeps a little of each.
+TEST(Block, WhatWasFreedServesTheNextOfItsSize) {
+  constexpr size_t kRounds = 200, kTensors = 100, kBytes = size_t{80} << 10;
+  std::vector<std::unique_ptr<std::array<char, 100>>> little;
+  size_t before = 0;
+  for (size_t round = 0; round < kRounds; ++round) {
+    std::vector<Block> tensors;
+    for (size_t i = 0; i < kTensors; ++i) {
+      tensors.emplace_back(kBytes);
+      if (i % 10 == 0) little.push_back(std::make_unique<std::array<char, 100>>());
+    }
+    if (round == 1) before = ::mallinfo2().arena;
+  }
+  EXPECT_LT(::mallinfo2().arena, before + kTensors * kBytes);
 }
 
 TEST(Block, OfNothingHasNoMemory) {
