@@ -97,7 +97,7 @@ CellPlace place_of(const Section &file, const Section &pipe) {
 
 std::string kind_of(const Section &exchange) {
   const Section pipe = exchange.section("pipe");
-  const std::string kind = pipe.text("CLASS_NAME");
+  std::string kind = pipe.text("CLASS_NAME");
   if (kind == kCellPipe || kind == kFilePipe) return kind;
   pipe.refuse("the job's pipe is a " + kind +
               ", and this library speaks CellPipe and FilePipe: take the pipe out of the job's arguments, as CellPipe "

@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
-"""NVFlare's own FilePipe: its classes at the other end of the folders, and a job of its own in its simulator. Nothing of
-ours is on its side.
+"""NVFlare's own FilePipe and PipeHandler at the other end of the folders: nothing of ours is on their side.
 
     file_pipe_test.py    with NVFlare's Python, of a version up to 2.8
 """
 import json
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import sys
@@ -184,55 +182,6 @@ class Files(unittest.TestCase):
         self.check({"w": np.ones(2)}, peer.result("second"))
         peer.task.notify_end("")
         self.assertIn("over the job ended", self.said(other))
-
-
-JOB = """
-import sys
-from nvflare.app_common.np.np_model_persistor import NPModelPersistor
-from nvflare.app_common.workflows.fedavg import FedAvg
-from nvflare.fuel.utils.constants import Mode
-from nvflare.fuel.utils.pipe.file_pipe import FilePipe
-from nvflare.job_config.api import FedJob
-from nvflare.job_config.script_runner import BaseScriptRunner, FrameworkType
-
-command, root, workspace = sys.argv[1:]
-job = FedJob(name="plus", min_clients=2)
-persistor = job.to_server(NPModelPersistor(model=[float(i) for i in range(31)]))
-job.to_server(FedAvg(num_clients=2, num_rounds={rounds}, persistor_id=persistor))
-for site in ("site-1", "site-2"):
-    pipes = [FilePipe(mode=Mode.PASSIVE, root_path=root + "/{{JOB_ID}}/{{SITE_NAME}}") for _ in range(2)]
-    job.to(BaseScriptRunner(
-        script="no_script.py", launch_external_process=True, command=command, framework=FrameworkType.NUMPY,
-        task_pipe=pipes[0], metric_pipe=pipes[1], shutdown_timeout=10.0,
-    ), site)
-job.simulator_run(workspace)
-"""
-ROUNDS = 2
-
-
-class Job(unittest.TestCase):
-    def test_fedavg_by_files(self):
-        home = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="files-")))
-        (home / "job.py").write_text(JOB.format(rounds=ROUNDS))
-        (home / "no_script.py").write_text("raise SystemExit('this is not to be run')\n")
-        environment = {**os.environ, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
-        environment["PATH"] = f"{pathlib.Path(sys.executable).parent}:{environment['PATH']}"
-        done = subprocess.run(
-            [sys.executable, "job.py", TRAINER, str(home / "shared"), str(home / "workspace")],
-            cwd=home,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=240,
-        )
-        said = done.stdout
-        models = list(home.glob("workspace/**/server.npy"))
-        self.assertEqual(len(models), 1, said[-6000:])
-        np.testing.assert_array_equal(np.load(models[0]), np.arange(31) + ROUNDS, said[-6000:])
-        self.assertEqual(len(re.findall(r"- task train(?! )", said)), 2 * ROUNDS, said[-6000:])
-        self.assertEqual(said.count("settled ok"), 2 * 2 * ROUNDS, "results and metrics")
-        self.assertEqual(said.count("over the job ended"), 2, "and not by a signal")
 
 
 def be_a_peer(root):

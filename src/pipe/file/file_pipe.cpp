@@ -157,7 +157,7 @@ void FilePipe::take_events() {
       if (event.folder == channel->arrivals && event.what == What::kArrived) {
         channel->look = true;
         const auto message = read_file_name(event.name);
-        if (message && is_end(*message)) channel->ends.push_back(event.name);
+        if (!over_ && message && is_end(*message)) channel->ends.push_back(event.name);
       } else if (event.folder == channel->departures) {
         if (event.what == What::kTaken) on_taken(channel, event.name);
         if (event.what == What::kRemoved) on_removed(channel, event.name);
@@ -213,10 +213,7 @@ void FilePipe::look_everywhere(TimePoint now) {
   next_look_ = now + kLookInterval;
   for (Channel *channel : channels_) {
     channel->look = true;
-    if (channel->folder.gone()) {
-      handler_.on_broken("the peer has closed its pipe: " + channel->folder.path() + " was deleted");
-      return;
-    }
+    if (channel->folder.gone()) return;
     if (!channel->heartbeat.empty() && !channel->folder.lies(channel->heartbeat)) on_taken(channel, channel->heartbeat);
     // Until the peer is there for the first time, one word waits for it.
     if (!up_ && channel->heartbeat.empty()) transmit_heartbeat(channel);
@@ -238,6 +235,10 @@ bool FilePipe::look(Channel *channel, TimePoint now) {
   } catch (const Failure &failure) {
     obstacle = failure.what();
   }
+  if (channel->folder.gone()) {
+    obstacle = "the peer has closed its pipe: " + channel->folder.path() + " was deleted";
+    take_events();  // it may have said the end before
+  }
   std::map<std::string, Channel::Left> left;
   left.swap(channel->left);
   std::vector<std::string> ends = std::exchange(channel->ends, {});
@@ -245,10 +246,13 @@ bool FilePipe::look(Channel *channel, TimePoint now) {
     std::erase(ends, file.name);
     if (const auto found = left.find(file.name); found != left.end()) channel->left.insert(*found);
   }
+  bool behind = false;
   for (const PipeFolder::File &file : files) {
     if (closed_ || !handler_.receiving()) return true;
     try {
-      on_file(channel, file, now);
+      on_file(channel, file, behind, now);
+      const auto found = channel->left.find(file.name);
+      behind = behind || (found != channel->left.end() && found->second == Channel::Left::kForNow);
     } catch (const Failure &failure) {
       channel->left[file.name] = Channel::Left::kForGood;
       log_.error(failure.what());
@@ -259,12 +263,15 @@ bool FilePipe::look(Channel *channel, TimePoint now) {
   return true;
 }
 
-void FilePipe::on_file(Channel *channel, const PipeFolder::File &file, TimePoint now) {
+// Behind one that is left for now, tasks keep their order; nothing else waits.
+void FilePipe::on_file(Channel *channel, const PipeFolder::File &file, bool behind, TimePoint now) {
   const auto left = channel->left.find(file.name);
   if (left != channel->left.end() && left->second == Channel::Left::kForGood) return;
   auto name = read_file_name(file.name);
-  if (!name) return set_aside(channel, file.name, "its name is that of no message");
-  if (!file.regular) return set_aside(channel, file.name, "it is no regular file");
+  if (!name || !file.regular) {
+    set_aside(channel, file.name, name ? "it is no regular file" : "its name is that of no message");
+    return;
+  }
   const auto message = std::make_shared<Message>(*std::move(name));
   if (left == channel->left.end()) on_sign_of_life(now);
   if (closed_) return;
@@ -282,10 +289,14 @@ void FilePipe::on_file(Channel *channel, const PipeFolder::File &file, TimePoint
       case PipeHandler::Received::kNew: break;
     }
   }
-  offer(channel, file.name, message, now);
+  if (behind) {
+    channel->left.insert_or_assign(file.name, Channel::Left::kForNow);
+  } else {
+    offer(channel, file.name, message, now);
+  }
 }
 
-// What is not taken yet stays where it is: its sender sees that, and waits. So does what came after it.
+// What is not taken yet stays where it is: its sender sees that, and waits.
 void FilePipe::offer(Channel *channel, const std::string &name, const MessagePtr &message, TimePoint now) {
   const auto refusal = listener_->on_offered(*message);
   if (closed_) return;
@@ -314,7 +325,7 @@ void FilePipe::offer(Channel *channel, const std::string &name, const MessagePtr
     status = failure.status();
     reason = failure.what();
   }
-  set_aside(channel, name, reason);
+  if (!set_aside(channel, name, reason)) return;
   handler_.on_taken(*message, std::nullopt, now);
   listener_->on_message_lost(message, status, reason);
   answer_unread(channel, *message);
@@ -327,10 +338,12 @@ std::optional<Shareable> FilePipe::read(const Channel &channel, const std::strin
   return fobs::read_shareable(fobs::decode(*bytes, settings_.limits), {}, rules_, keys);
 }
 
-void FilePipe::set_aside(Channel *channel, const std::string &name, const std::string &reason) {
-  if (!channel->folder.set_aside(name)) return;
+// False: the peer took it back.
+bool FilePipe::set_aside(Channel *channel, const std::string &name, const std::string &reason) {
+  if (!channel->folder.set_aside(name)) return false;
   ++stats_.frames_rejected;
   log_.warn("refused, and moved to " + channel->folder.refused_path() + ": " + name + ": " + reason);
+  return true;
 }
 
 // Its sender sees that it was taken, and would wait for the result (W-18).
@@ -374,10 +387,9 @@ void FilePipe::transmit_heartbeat(Channel *channel) {
   Message beat;
   beat.topic = topic::kHeartbeat;
   beat.id = new_uuid();
-  static const auto kNothing = pieces_of({fobs::Object(""), {}});
   try {
     const std::string name = file_name_of(beat);
-    channel->folder.put(name, kNothing);
+    channel->folder.put(name, pieces_of({fobs::Object(""), {}}));
     channel->heartbeat = name;
   } catch (const Failure &failure) {
     log_.warn(std::string("no heartbeat: ") + failure.what());
@@ -451,12 +463,13 @@ void FilePipe::on_sent(const PipeHandler::Sent &sent) {
   // FP-03: what cannot be taken back any more was delivered in the last moment.
   const bool accepted = !withdraw(&outgoing) || sent.accepted;
   if (accepted) keys_.erase(outgoing.message->request_id);
-  if (!outgoing.settlement) {
-    outgoing.settlement =
-        accepted ? std::pair(FLARE_OK, std::string()) : std::pair(over_.value_or(ending_), sent.reason);
+  auto settlement = std::move(outgoing.settlement);
+  if (!settlement) {
+    settlement = accepted ? std::pair(FLARE_OK, std::string()) : std::pair(over_.value_or(ending_), sent.reason);
   }
+  node = {};  // nothing refers to the message any more
   listener_->on_accepted(sent.id, accepted, accepted ? "" : sent.reason);
-  if (!closed_) listener_->on_settled(sent.id, outgoing.settlement->first, outgoing.settlement->second);
+  if (!closed_) listener_->on_settled(sent.id, settlement->first, settlement->second);
 }
 
 void FilePipe::finish(flare_status status, const std::string &reason) {

@@ -69,10 +69,10 @@ class FilePipe : public Pipe {
   void on_removed(Channel *channel, const std::string &name);
   void look_everywhere(TimePoint now);
   bool look(Channel *channel, TimePoint now);
-  void on_file(Channel *channel, const PipeFolder::File &file, TimePoint now);
+  void on_file(Channel *channel, const PipeFolder::File &file, bool behind, TimePoint now);
   void offer(Channel *channel, const std::string &name, const MessagePtr &message, TimePoint now);
   std::optional<Shareable> read(const Channel &channel, const std::string &name, fobs::Keys *keys);
-  void set_aside(Channel *channel, const std::string &name, const std::string &reason);
+  bool set_aside(Channel *channel, const std::string &name, const std::string &reason);
   void answer_unread(Channel *channel, const Message &task);
   void on_sign_of_life(TimePoint now);
 

@@ -1,6 +1,5 @@
 #include "pipe/file/pipe_folder.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -11,7 +10,6 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <system_error>
 #include <tuple>
 #include <utility>
@@ -101,24 +99,18 @@ bool PipeFolder::gone() const {
 }
 
 std::vector<PipeFolder::File> PipeFolder::incoming() const {
-  // Each listing needs a place in the folder of its own.
-  const int fd = ::openat(incoming_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) fail("cannot be listed", "x");
-  const std::unique_ptr<DIR, int (*)(DIR *)> listing(::fdopendir(fd), ::closedir);
-  if (!listing) {
-    ::close(fd);
-    fail("cannot be listed", "x");
-  }
+  std::error_code error;
   std::vector<File> files;
-  while (files.size() < kMostListed) {
-    const dirent *entry = ::readdir(listing.get());
-    if (!entry) break;
-    const std::string name = entry->d_name;
+  auto entry = std::filesystem::directory_iterator(incoming_path(), error);
+  for (; !error && entry != std::filesystem::directory_iterator() && files.size() < kMostListed;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
     struct stat status {};
     // Those with a dot are not for a pipe: of a network file system, say, for files that are still open.
     if (name.front() == '.' || ::fstatat(incoming_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
     files.push_back({name, S_ISREG(status.st_mode), status.st_mtim.tv_sec * kSecond + status.st_mtim.tv_nsec});
   }
+  if (error) throw Failure(FLARE_IO, incoming_path() + " cannot be listed: " + error.message());
   std::sort(files.begin(), files.end(), [](const File &a, const File &b) {
     return std::tie(a.modified_ns, a.name) < std::tie(b.modified_ns, b.name);
   });
