@@ -12,6 +12,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kCellPipe = "nvflare.fuel.utils.pipe.cell_pipe.CellPipe";
+constexpr std::string_view kFilePipe = "nvflare.fuel.utils.pipe.file_pipe.FilePipe";
 
 // A JSON object, and where it stands in the file.
 class Section {
@@ -94,14 +95,52 @@ CellPlace place_of(const Section &file, const Section &pipe) {
   return {url_text, security_of(pipe, secure, agreed), parent};
 }
 
-Section pipe_of(const Section &exchange) {
+std::string kind_of(const Section &exchange) {
   const Section pipe = exchange.section("pipe");
-  if (const std::string kind = pipe.text("CLASS_NAME"); kind != kCellPipe) {
-    pipe.refuse("the job's pipe is a " + kind +
-                ", and this library speaks CellPipe: take the pipe out of the job's "
-                "arguments, as CellPipe is the default");
+  std::string kind = pipe.text("CLASS_NAME");
+  if (kind == kCellPipe || kind == kFilePipe) return kind;
+  pipe.refuse("the job's pipe is a " + kind +
+              ", and this library speaks CellPipe and FilePipe: take the pipe out of the job's arguments, as CellPipe "
+              "is the default");
+}
+
+std::string root_of(const Section &exchange) {
+  const Section pipe = exchange.section("pipe").section("ARG");
+  if (const std::string mode = pipe.text("mode"); mode != "ACTIVE") {
+    pipe.refuse("'" + pipe.path("mode") + "' is " + mode + ", and a trainer's is ACTIVE");
   }
-  return pipe.section("ARG");
+  return pipe.text("root_path");
+}
+
+void read_files(const Section &file, const Section &exchange, ClientApiConfig *config) {
+  config->files = FilePlace{root_of(exchange), std::nullopt};
+  file.read("site_name", &config->site);
+  file.read("job_id", &config->job_id);
+}
+
+void read_cell(const Section &file, const Section &exchange, ClientApiConfig *config) {
+  const Section pipe = exchange.section("pipe").section("ARG");
+  config->site = pipe.text("site_name");
+  config->token = pipe.text("token");
+  config->job_id = config->token;
+  file.read("job_id", &config->job_id);
+  file.read("auth_token", &config->auth_token);
+  file.read("auth_token_signature", &config->auth_token_signature);
+  pipe.read("workspace_dir", &config->workspace);
+  config->place = place_of(file, pipe);
+}
+
+void read_metrics_exchange(const Section &metrics, ClientApiConfig *config) {
+  config->metric_channel = "metric";
+  metrics.read("pipe_channel_name", &*config->metric_channel);
+  metrics.read("HEARTBEAT_TIMEOUT", &config->metric_heartbeat_timeout_s);
+  const bool in_files = kind_of(metrics) == kFilePipe;
+  if (config->files && in_files) config->files->metric_root = root_of(metrics);
+  if (!config->files && in_files) {
+    metrics.refuse(
+        "the job's tasks come by CellPipe, and its metrics go by FilePipe: take the metric pipe out of the "
+        "job's arguments, as CellPipe is the default");
+  }
 }
 
 // With another format NVFlare's own trainer converts, and what is on the wire are objects of that framework.
@@ -151,23 +190,14 @@ ClientApiConfig parse_client_api_config(const std::string &name, std::string_vie
     file.refuse("it has no TASK_EXCHANGE: no file that NVFlare up to 2.8 writes for a trainer outside its process");
   }
   const Section exchange = file.section("TASK_EXCHANGE");
-  const Section pipe = pipe_of(exchange);
   ClientApiConfig config;
-  config.site = pipe.text("site_name");
-  config.token = pipe.text("token");
-  config.job_id = config.token;
-  file.read("job_id", &config.job_id);
-  file.read("auth_token", &config.auth_token);
-  file.read("auth_token_signature", &config.auth_token_signature);
-  pipe.read("workspace_dir", &config.workspace);
-  config.place = place_of(file, pipe);
-  read_task_exchange(exchange, &config);
-  if (file.has("METRICS_EXCHANGE")) {
-    const Section metrics = file.section("METRICS_EXCHANGE");
-    config.metric_channel = "metric";
-    metrics.read("pipe_channel_name", &*config.metric_channel);
-    metrics.read("HEARTBEAT_TIMEOUT", &config.metric_heartbeat_timeout_s);
+  if (kind_of(exchange) == kFilePipe) {
+    read_files(file, exchange, &config);
+  } else {
+    read_cell(file, exchange, &config);
   }
+  read_task_exchange(exchange, &config);
+  if (file.has("METRICS_EXCHANGE")) read_metrics_exchange(file.section("METRICS_EXCHANGE"), &config);
   return config;
 }
 

@@ -15,12 +15,19 @@ struct CellPlace {
   std::string parent;              // the name of the cell there
 };
 
+// Where both ends of its pipe put files.
+struct FilePlace {
+  std::string root;
+  std::optional<std::string> metric_root;  // none: metrics would go by another kind of pipe
+};
+
 struct ClientApiConfig {
   std::string site, job_id;
   std::string token;  // of the pipe: the job's id, as a rule
   std::string auth_token = "NA", auth_token_signature = "NA";
   std::string workspace;  // of the site; certificates are in its folder startup/
   CellPlace place;
+  std::optional<FilePlace> files;  // of a FilePipe: then there is neither a place nor a token
 
   std::string task_channel = "task";
   std::optional<std::string> metric_channel;

@@ -17,6 +17,7 @@ inline constexpr std::string_view kEnd = "_END_";
 inline constexpr std::string_view kAbort = "_ABORT_";           // of the job
 inline constexpr std::string_view kAbortTask = "_ABORT_TASK_";  // of the task in the header __task_id__ (W-14)
 inline constexpr std::string_view kPeerGone = "_PEER_GONE_";    // never on the wire
+inline constexpr std::string_view kHeartbeat = "_HEARTBEAT_";   // of NVFlare's own pipes
 inline constexpr std::string_view kMetric = "metric";
 inline constexpr std::string_view kStreamProgress = "_STREAM_PROGRESS_";  // of a transfer; no sign of life (PH-04)
 }  // namespace topic

@@ -8,6 +8,7 @@
 #include "config/curve_keys.h"
 #include "fobs/shareable.h"
 #include "pipe/cell/cell_pipe.h"
+#include "pipe/file/file_pipe.h"
 #include "pipe/memory/memory_link.h"
 #include "pipe/zmq/address.h"
 #include "pipe/zmq/curve.h"
@@ -72,6 +73,9 @@ std::unique_ptr<FramePipe> open_pipe(FramePipe::Role role, const Settings &setti
 
 std::unique_ptr<Pipe> open_agent_pipe(const Settings &settings, Loop *loop, const Log &log, PipeListener *listener) {
   if (!settings.client_api) return open_pipe(FramePipe::Role::kAgent, settings, loop, log, listener);
+  if (settings.client_api->files) {
+    return std::make_unique<FilePipe>(settings, *settings.client_api, loop, log, listener);
+  }
   check_may_leave(settings);
   const CellNaming naming = settings.cell_naming == "2.8" ? CellNaming::kFlat : CellNaming::kTagged;
   return std::make_unique<CellPipe>(settings, *settings.client_api, naming, loop, log, listener);
@@ -80,7 +84,8 @@ std::unique_ptr<Pipe> open_agent_pipe(const Settings &settings, Loop *loop, cons
 std::vector<uint64_t> payload_sizes(const Settings &settings, const Message &message) {
   if (!settings.client_api) return wire::plan(message, settings.limits).sizes;
   std::vector<uint64_t> sizes;
-  const fobs::ByReference nowhere{"-", "-"};
+  std::optional<fobs::ByReference> nowhere;  // files have everything inside
+  if (!settings.client_api->files) nowhere = {"-", "-"};
   for (const Tensor &item : fobs::write_shareable(message.data, nowhere, settings.limits).items) {
     sizes.push_back(item.bytes.size);
   }

@@ -247,4 +247,9 @@ void PipeHandler::end(std::string_view topic, const std::string &reason) {
 
 TimePoint PipeHandler::silence_deadline() const { return beyond(last_heard_, *options_.heartbeat_timeout); }
 
+flare_status status_of(const PipeHandler::Status &status) {
+  if (status.topic == topic::kEnd) return FLARE_ENDED;
+  return status.topic == topic::kAbort ? FLARE_ABORTED : FLARE_PEER_GONE;
+}
+
 }  // namespace flare

@@ -18,6 +18,7 @@
 
 #include "base/limits.h"
 #include "base/time.h"
+#include "flare_agent.h"
 #include "pipe/message.h"
 
 namespace flare {
@@ -153,5 +154,8 @@ class PipeHandler {
   std::map<std::string, TimePoint> acks_due_;  // of taken requests, by id
   std::vector<Action> actions_;
 };
+
+// What the end of a pipe is called by its users.
+flare_status status_of(const PipeHandler::Status &status);
 
 }  // namespace flare

@@ -1,7 +1,7 @@
-// A trainer on NVFlare's own pipe, for cell_pipe_test.py: it is started by NVFlare itself, finds its configuration
-// where NVFlare leaves it, adds one to every number of each model, and logs a metric each time. With CELL_TRAINER_ECHO
-// in its environment it sends models back as they are, and with CELL_TRAINER_EXIT it ends as soon as the first is
-// settled. Usage: cell_trainer [anything]
+// A trainer on NVFlare's own pipes, CellPipe and FilePipe, for cell_pipe_test.py and file_pipe_test.py: it is started
+// by NVFlare itself, finds its configuration where NVFlare leaves it, adds one to every number of each model, and logs
+// a metric each time. With CELL_TRAINER_ECHO in its environment it sends models back as they are, and with
+// CELL_TRAINER_EXIT it ends as soon as the first is settled. Usage: cell_trainer [anything]
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +14,7 @@
 #include "base/uuid.h"
 #include "config/client_api_config.h"
 #include "pipe/cell/cell_pipe.h"
+#include "pipe/file/file_pipe.h"
 #include "pipe/metric.h"
 
 namespace flare {
@@ -56,7 +57,12 @@ class Trainer : public PipeListener {
   explicit Trainer(const ClientApiConfig &config)
       : settings_(settings_of(config)), loop_("trainer", [this](std::exception_ptr error) { on_error(error); }) {
     loop_.run_and_wait([&] {
-      pipe_ = std::make_unique<CellPipe>(settings_, config, CellNaming::kFlat, &loop_, Log("debug", ""), this);
+      const Log log("debug", "");
+      if (config.files) {
+        pipe_ = std::make_unique<FilePipe>(settings_, config, &loop_, log, this);
+      } else {
+        pipe_ = std::make_unique<CellPipe>(settings_, config, CellNaming::kFlat, &loop_, log, this);
+      }
     });
   }
   ~Trainer() override {
@@ -130,7 +136,7 @@ class Trainer : public PipeListener {
   std::condition_variable ended_;
   std::optional<flare_status> over_;
   Loop loop_;
-  std::unique_ptr<CellPipe> pipe_;
+  std::unique_ptr<Pipe> pipe_;
 };
 
 }  // namespace

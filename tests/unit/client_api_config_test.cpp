@@ -50,6 +50,16 @@ json of_a_site() {
           {"cp_conn_props", {{"fqcn", "site-1"}, {"url", "tcp://localhost:19117"}, {"connection_security", "clear"}}}};
 }
 
+// With FilePipe, whose peer names no more than the folder.
+json with_files() {
+  json config = of_a_site();
+  for (const char *key : {"TASK_EXCHANGE", "METRICS_EXCHANGE"}) {
+    config[key]["pipe"] = {{"CLASS_NAME", "nvflare.fuel.utils.pipe.file_pipe.FilePipe"},
+                           {"ARG", {{"mode", "ACTIVE"}, {"root_path", "/shared/" + std::string(key)}}}};
+  }
+  return config;
+}
+
 // As in the simulator, which tells of no connections.
 json of_the_simulator() {
   json config = of_a_site();
@@ -146,14 +156,47 @@ TEST(ClientApiConfigFile, WhatIsAbsentHasTheDefaultsOfNvflare) {
   EXPECT_FALSE(read.differences);
 }
 
+TEST(ClientApiConfigFile, AFilePipesFoldersAreRead) {
+  const ClientApiConfig config = parse(with_files());
+  ASSERT_TRUE(config.files);
+  EXPECT_EQ(config.files->root, "/shared/TASK_EXCHANGE");
+  EXPECT_EQ(config.files->metric_root, "/shared/METRICS_EXCHANGE");
+  EXPECT_EQ(config.site, "site-1");
+  EXPECT_EQ(config.job_id, "0d1c-42");
+  EXPECT_EQ(config.metric_channel, "metric");
+  EXPECT_EQ(config.submit_result_timeout_s, 200);
+  EXPECT_FALSE(parse(of_a_site()).files);
+}
+
+TEST(ClientApiConfigFile, MetricsByACellBesideFilesHaveNoPlace) {
+  json config = with_files();
+  config["METRICS_EXCHANGE"] = of_a_site()["METRICS_EXCHANGE"];
+  const ClientApiConfig read = parse(config);
+  EXPECT_EQ(read.metric_channel, "metric");
+  EXPECT_FALSE(read.files->metric_root);
+
+  config = of_a_site();
+  config["METRICS_EXCHANGE"] = with_files()["METRICS_EXCHANGE"];
+  EXPECT_THAT(refusal_of(config), HasSubstr("metric pipe"));
+}
+
+TEST(ClientApiConfigFile, AFilePipeNeedsItsFolderAndTheTrainersEnd) {
+  json config = with_files();
+  pipe_of(&config).erase("root_path");
+  EXPECT_THAT(refusal_of(config), HasSubstr("'TASK_EXCHANGE.pipe.ARG.root_path' is missing"));
+  config = with_files();
+  pipe_of(&config)["mode"] = "PASSIVE";
+  EXPECT_THAT(refusal_of(config), HasSubstr("is PASSIVE"));
+}
+
 TEST(ClientApiConfigFile, WhatCannotBeDoneNamesTheSetting) {
   json config = of_a_site();
   config["TASK_EXCHANGE"]["exchange_format"] = "pytorch";
   EXPECT_THAT(refusal_of(config), AllOf(HasSubstr("'pytorch'"), HasSubstr("params_exchange_format")));
 
   config = of_a_site();
-  config["TASK_EXCHANGE"]["pipe"]["CLASS_NAME"] = "nvflare.fuel.utils.pipe.file_pipe.FilePipe";
-  EXPECT_THAT(refusal_of(config), HasSubstr("FilePipe"));
+  config["TASK_EXCHANGE"]["pipe"]["CLASS_NAME"] = "nvflare.fuel.utils.pipe.memory_pipe.MemoryPipe";
+  EXPECT_THAT(refusal_of(config), AllOf(HasSubstr("MemoryPipe"), HasSubstr("CellPipe is the default")));
 }
 
 TEST(ClientApiConfigFile, WhatIsNoneIsRefusedWithThePlace) {

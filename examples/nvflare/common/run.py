@@ -2,6 +2,7 @@
 
     run.py JOB WORKSPACE --command "TRAINER ARGUMENT..."    each site runs a trainer, through AgentExecutor
     run.py JOB WORKSPACE --pipe cell --command ...          the same by NVFlare's own ScriptRunner, without our executor
+    run.py JOB WORKSPACE --pipe file --command ...          the same by files in a folder, NVFlare's FilePipe
     run.py JOB WORKSPACE --python                           each site runs the job's client.py, NVFlare's own way
 
 In NVFlare's simulator, or with --poc in a federation of real processes; then it ends with 1 unless the job's status
@@ -23,28 +24,38 @@ from federation import SITES, Federation  # noqa: E402
 from metrics_file import MetricsFile  # noqa: E402
 from results_file import ResultsFile  # noqa: E402
 from nvflare.client.config import TransferType  # noqa: E402
-from nvflare.job_config.script_runner import FrameworkType, ScriptRunner  # noqa: E402
+from nvflare.job_config.script_runner import BaseScriptRunner, FrameworkType, ScriptRunner  # noqa: E402
 
 COMPLETED = "FINISHED:COMPLETED"
 
 
-def script_runner(command, module, folder):
+def file_pipes(folder):
+    """A folder for each site of the job, which both ends see."""
+    from nvflare.fuel.utils.pipe.file_pipe import FilePipe, Mode  # up to 2.8
+
+    root = f"{folder}/pipes/{{JOB_ID}}/{{SITE_NAME}}"
+    return {name: FilePipe(mode=Mode.PASSIVE, root_path=root) for name in ("task_pipe", "metric_pipe")}
+
+
+def script_runner(command, module, folder, pipes):
     """NVFlare's own way for a program: a script, named relative to the working folder, that a command runs."""
     (folder / "trainer.sh").write_text(f"exec {command}\n")
     os.chdir(folder)
-    return ScriptRunner(
+    return BaseScriptRunner(
         script="trainer.sh",
         command="sh",
         launch_external_process=True,
         framework=FrameworkType.NUMPY,
         params_transfer_type=TransferType(module.TRANSFER),
         shutdown_timeout=10.0,  # the trainer ends by itself when the job does; NVFlare's default kills it at once
+        **pipes,
     )
 
 
 def client_of(options, module):
-    if options.pipe == "cell":
-        return script_runner(options.command, module, options.workspace.parent)
+    folder = options.workspace.parent
+    if options.pipe in ("cell", "file"):
+        return script_runner(options.command, module, folder, file_pipes(folder) if options.pipe == "file" else {})
     if options.python:
         script = HERE.parent / getattr(module, "CLIENT", options.job) / "client.py"
         transfer = TransferType(module.TRANSFER)
@@ -95,7 +106,7 @@ def main():
     parser.add_argument("job")
     parser.add_argument("workspace", type=lambda text: pathlib.Path(text).resolve())
     parser.add_argument("--command")
-    parser.add_argument("--pipe", choices=["agent", "cell"], default="agent")
+    parser.add_argument("--pipe", choices=["agent", "cell", "file"], default="agent")
     parser.add_argument("--python", action="store_true")
     parser.add_argument("--poc", action="store_true")
     parser.add_argument("--threads", type=int, default=2, help="of the simulator; with 1 the sites take turns")

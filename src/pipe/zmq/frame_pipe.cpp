@@ -18,10 +18,6 @@ constexpr int kMaxConfirms = 10;
 // An alarm that rings so late did not wait for a busy processor: the process was frozen or suspended.
 constexpr Duration kHeldUp = std::chrono::milliseconds(500);
 
-flare_status status_of(std::string_view topic) {
-  return topic == topic::kEnd ? FLARE_ENDED : topic == topic::kAbort ? FLARE_ABORTED : FLARE_PEER_GONE;
-}
-
 std::string ack_id(const wire::Settled &settled) {
   return settled.receiver.empty() ? settled.transaction : settled.transaction + "/" + settled.receiver;
 }
@@ -375,7 +371,7 @@ bool FramePipe::pump_handler() {
   const auto actions = handler_.take_actions();
   // What an ending session takes with it is reported before the end itself, but for the same reason.
   for (const auto &action : actions) {
-    if (const auto *status = std::get_if<PipeHandler::Status>(&action)) ending_ = status_of(status->topic);
+    if (const auto *status = std::get_if<PipeHandler::Status>(&action)) ending_ = status_of(*status);
   }
   for (const auto &action : actions) {
     if (!closed_) perform(action);
@@ -485,7 +481,7 @@ void FramePipe::perform(const PipeHandler::Action &action) {
     listener_->on_accepted(sent->id, sent->accepted, sent->reason);
     if (settled) settle(sent->id);
   } else if (const auto *status = std::get_if<PipeHandler::Status>(&action)) {
-    finish(status_of(status->topic), status->reason);
+    finish(status_of(*status), status->reason);
   }
 }
 

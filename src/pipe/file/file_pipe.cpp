@@ -1,0 +1,493 @@
+#include "pipe/file/file_pipe.h"
+
+#include <algorithm>
+#include <new>
+#include <variant>
+
+#include "base/failure.h"
+#include "base/text.h"
+#include "base/uuid.h"
+#include "fobs/message.h"
+#include "fobs/metric.h"
+#include "fobs/shareable.h"
+#include "pipe/file/file_name.h"
+#include "pipe/metric.h"
+
+namespace flare {
+
+namespace {
+
+// The executor of 2.8 that starts trainers waits in each round for the next sign of life.
+constexpr Duration kBeatInterval = std::chrono::seconds(1);
+// Beside the watch: for what happens elsewhere on a network file system.
+constexpr Duration kLookInterval = std::chrono::seconds(1);
+
+PipeHandler::Options options_of(const Settings &settings) {
+  PipeHandler::Options options;
+  options.heartbeat_interval = std::min(settings.heartbeat_interval, kBeatInterval);
+  options.heartbeat_timeout = settings.heartbeat_timeout;
+  options.resend_interval = std::nullopt;  // FP-05: a file lies there until it is taken
+  options.ack_delay = Duration::zero();
+  return options;
+}
+
+const FilePlace &place_of(const ClientApiConfig &config) {
+  if (!config.files) throw Failure(FLARE_INVALID_ARGUMENT, "the job's pipe is no FilePipe");
+  return *config.files;
+}
+
+std::vector<Bytes> pieces_of(const fobs::Message &message) { return fobs::encode(message).take(); }
+
+bool is_end(const Message &message) { return message.topic == topic::kEnd || message.topic == topic::kAbort; }
+
+}  // namespace
+
+FilePipe::FilePipe(const Settings &settings, const ClientApiConfig &config, Loop *loop, Log log, PipeListener *listener)
+    : settings_(settings),
+      config_(config),
+      log_(std::move(log)),
+      listener_(listener),
+      blocks_(BlockPool::make(settings.warm_bytes, settings.warm_timeout)),
+      handler_(options_of(settings), settings.limits),
+      task_{PipeFolder(place_of(config).root, config.task_channel), -1, -1, -1, true, "", {}, {}},
+      channels_{&task_},
+      alarm_(loop->make_alarm([this] { pump(); })) {
+  rules_.limits = settings.limits;
+  rules_.new_block = [pool = blocks_](size_t size) { return pool->take(size); };
+  if (config.metric_channel && config.files->metric_root) {
+    metric_ = Channel{PipeFolder(*config.files->metric_root, *config.metric_channel), -1, -1, -1, true, "", {}, {}};
+    channels_.push_back(&*metric_);
+  } else if (config.metric_channel) {
+    log_.warn(
+        "metrics are dropped: they would go by another pipe than the tasks; make the job's metric pipe a FilePipe");
+  }
+  for (Channel *channel : channels_) {
+    channel->arrivals = watch_.add_arrivals(channel->folder.incoming_path());
+    channel->departures = watch_.add_departures(channel->folder.outgoing_path());
+    channel->own = watch_.add_departures(channel->folder.path());
+  }
+  if (!watch_.why().empty()) log_.warn("files are looked for each second, as they cannot be watched: " + watch_.why());
+  if (watch_.fd() >= 0) events_ = loop->make_watch(watch_.fd(), [this] { pump(); });
+  if (settings.connect_timeout) connect_until_ = Clock::now() + *settings.connect_timeout;
+  next_look_ = Clock::now();
+  alarm_->set(next_look_);  // the listener hears of what is there when this is made
+}
+
+FilePipe::~FilePipe() { FilePipe::close("closed"); }
+
+// ---- Pipe ----------------------------------------------------------------------------------------------------
+
+void FilePipe::send(const MessagePtr &message, const SendOptions &options) {
+  if (closed_) return;
+  if (over_) return refuse(*message, *over_, over_reason_);
+  Outgoing outgoing;
+  outgoing.message = message;
+  try {
+    lay_out(message, &outgoing);
+  } catch (const Failure &failure) {
+    return refuse(*message, failure.status(), failure.what());
+  } catch (const std::bad_alloc &) {
+    return refuse(*message, FLARE_OUT_OF_MEMORY, "not enough memory to send it");
+  }
+  // The peer takes one file at a time.
+  const auto files = static_cast<int64_t>(std::max<size_t>(1, outgoing.files.size()));
+  outgoing_.insert_or_assign(message->id, std::move(outgoing));
+  handler_.send(message, options.timeout * files, Clock::now());
+  pump();
+}
+
+void FilePipe::lay_out(const MessagePtr &message, Outgoing *outgoing) {
+  if (message->topic != topic::kMetric) {
+    outgoing->channel = &task_;
+    const auto keys = keys_.find(message->request_id);
+    fobs::Written written = fobs::write_shareable(message->data, std::nullopt, settings_.limits,
+                                                  keys == keys_.end() ? fobs::Keys() : keys->second);
+    outgoing->files.emplace_back(file_name_of(*message), pieces_of(written.message));
+    return;
+  }
+  if (!metric_) return;
+  outgoing->channel = &*metric_;
+  Message one;
+  one.topic = topic::kMetric;
+  for (const Metric &metric : to_metrics(*message)) {
+    one.id = new_uuid();
+    outgoing->files.emplace_back(file_name_of(one),
+                                 pieces_of(fobs::write_metric(metric.type, metric.name, metric.value, metric.step,
+                                                              metric.path, settings_.limits)));
+  }
+}
+
+// Settles a message that was never on its way.
+void FilePipe::refuse(const Message &message, flare_status status, const std::string &reason) {
+  listener_->on_accepted(message.id, false, reason);
+  listener_->on_settled(message.id, status, reason);
+}
+
+void FilePipe::cancel(const std::string &id, flare_status status, const std::string &reason) {
+  const auto found = outgoing_.find(id);
+  if (closed_ || found == outgoing_.end()) return;
+  if (!found->second.settlement) found->second.settlement = {status, reason};
+  handler_.cancel(id, reason);
+  pump();
+}
+
+PipeStats FilePipe::stats() const { return stats_; }
+
+void FilePipe::close(const std::string &reason) {
+  if (std::exchange(closed_, true)) return;
+  handler_.stop(reason);
+  alarm_.reset();
+  events_.reset();
+  for (auto &[id, outgoing] : outgoing_) withdraw(&outgoing);
+  for (Channel *channel : channels_) {
+    if (!channel->heartbeat.empty()) channel->folder.withdraw(channel->heartbeat);
+  }
+  outgoing_.clear();
+  blocks_->close();
+}
+
+// ---- The folders ---------------------------------------------------------------------------------------------
+
+void FilePipe::take_events() {
+  using What = FolderWatch::What;
+  for (const FolderWatch::Event &event : watch_.take()) {
+    if (event.what == What::kMissed) next_look_ = Clock::now();
+    for (Channel *channel : channels_) {
+      if (event.folder == channel->own) next_look_ = Clock::now();
+      if (event.folder == channel->arrivals && event.what == What::kArrived) {
+        channel->look = true;
+        const auto message = read_file_name(event.name);
+        if (!over_ && message && is_end(*message)) channel->ends.push_back(event.name);
+      } else if (event.folder == channel->departures) {
+        if (event.what == What::kTaken) on_taken(channel, event.name);
+        if (event.what == What::kRemoved) on_removed(channel, event.name);
+      }
+    }
+  }
+}
+
+void FilePipe::on_taken(Channel *channel, const std::string &name) {
+  const TimePoint now = Clock::now();
+  const auto found = lying_.find(name);
+  if (name == channel->heartbeat) {
+    channel->heartbeat.clear();
+  } else if (found != lying_.end()) {
+    const std::string id = found->second;
+    lying_.erase(found);
+    Outgoing &outgoing = outgoing_.at(id);
+    outgoing.lying.erase(name);
+    if (outgoing.lying.empty() && !outgoing.unread) handler_.on_ack(id, std::nullopt, now);
+  } else {
+    return;  // of somebody before us
+  }
+  on_sign_of_life(now);
+}
+
+void FilePipe::on_removed(Channel *channel, const std::string &name) {
+  if (name == channel->heartbeat) channel->heartbeat.clear();
+  const auto found = lying_.find(name);
+  if (found == lying_.end()) return;
+  const std::string id = found->second;
+  lying_.erase(found);
+  Outgoing &outgoing = outgoing_.at(id);
+  outgoing.lying.erase(name);
+  outgoing.unread = true;
+  handler_.on_ack(id, Refusal{"the peer deleted it unread"}, Clock::now());
+}
+
+void FilePipe::on_sign_of_life(TimePoint now) {
+  if (over_ || closed_) return;
+  if (up_) return handler_.on_peer_activity(now);
+  up_ = true;
+  connect_until_.reset();
+  handler_.start(now);
+  PeerInfo info;
+  info.instance = task_.folder.path();
+  info.site = config_.site;
+  info.job_id = config_.job_id;
+  info.library = "NVFlare, by files in " + task_.folder.path();
+  listener_->on_up(info, true);
+}
+
+void FilePipe::look_everywhere(TimePoint now) {
+  next_look_ = now + kLookInterval;
+  for (Channel *channel : channels_) {
+    channel->look = true;
+    if (channel->folder.gone()) return;
+    if (!channel->heartbeat.empty() && !channel->folder.lies(channel->heartbeat)) on_taken(channel, channel->heartbeat);
+    // Until the peer is there for the first time, one word waits for it.
+    if (!up_ && channel->heartbeat.empty()) transmit_heartbeat(channel);
+  }
+  std::vector<std::pair<Channel *, std::string>> taken;
+  for (const auto &[name, id] : lying_) {
+    Channel *channel = outgoing_.at(id).channel;
+    if (!channel->folder.lies(name)) taken.emplace_back(channel, name);
+  }
+  for (const auto &[channel, name] : taken) on_taken(channel, name);
+}
+
+bool FilePipe::look(Channel *channel, TimePoint now) {
+  if (over_ || closed_ || !std::exchange(channel->look, false)) return false;
+  std::vector<PipeFolder::File> files;
+  std::string obstacle;
+  try {
+    files = channel->folder.incoming();
+  } catch (const Failure &failure) {
+    obstacle = failure.what();
+  }
+  if (channel->folder.gone()) {
+    obstacle = "the peer has closed its pipe: " + channel->folder.path() + " was deleted";
+    take_events();  // it may have said the end before
+  }
+  std::map<std::string, Channel::Left> left;
+  left.swap(channel->left);
+  std::vector<std::string> ends = std::exchange(channel->ends, {});
+  for (const PipeFolder::File &file : files) {
+    std::erase(ends, file.name);
+    if (const auto found = left.find(file.name); found != left.end()) channel->left.insert(*found);
+  }
+  bool behind = false;
+  for (const PipeFolder::File &file : files) {
+    if (closed_ || !handler_.receiving()) return true;
+    try {
+      on_file(channel, file, behind, now);
+      const auto found = channel->left.find(file.name);
+      behind = behind || (found != channel->left.end() && found->second == Channel::Left::kForNow);
+    } catch (const Failure &failure) {
+      channel->left[file.name] = Channel::Left::kForGood;
+      log_.error(failure.what());
+    }
+  }
+  for (const std::string &name : ends) handler_.on_message(*read_file_name(name), now);
+  if (!obstacle.empty()) handler_.on_broken(obstacle);
+  return true;
+}
+
+// Behind one that is left for now, tasks keep their order; nothing else waits.
+void FilePipe::on_file(Channel *channel, const PipeFolder::File &file, bool behind, TimePoint now) {
+  const auto left = channel->left.find(file.name);
+  if (left != channel->left.end() && left->second == Channel::Left::kForGood) return;
+  auto name = read_file_name(file.name);
+  if (!name || !file.regular) {
+    set_aside(channel, file.name, name ? "it is no regular file" : "its name is that of no message");
+    return;
+  }
+  const auto message = std::make_shared<Message>(*std::move(name));
+  if (left == channel->left.end()) on_sign_of_life(now);
+  if (closed_) return;
+  if (message->topic == topic::kHeartbeat) {
+    channel->folder.take(file.name);
+    return;
+  }
+  if (left == channel->left.end()) {
+    switch (handler_.on_message(*message, now)) {
+      case PipeHandler::Received::kIgnored: channel->folder.take(file.name); return;
+      case PipeHandler::Received::kRepeated:
+        ++stats_.duplicates_dropped;
+        channel->folder.take(file.name);
+        return;
+      case PipeHandler::Received::kNew: break;
+    }
+  }
+  if (behind) {
+    channel->left.insert_or_assign(file.name, Channel::Left::kForNow);
+  } else {
+    offer(channel, file.name, message, now);
+  }
+}
+
+// What is not taken yet stays where it is: its sender sees that, and waits.
+void FilePipe::offer(Channel *channel, const std::string &name, const MessagePtr &message, TimePoint now) {
+  const auto refusal = listener_->on_offered(*message);
+  if (closed_) return;
+  if (refusal && !refusal->for_good) {
+    if (channel->left.insert_or_assign(name, Channel::Left::kForNow).second)
+      log_.info("left for now: " + name + ": " + refusal->reason);
+    return;
+  }
+  flare_status status = FLARE_REFUSED;
+  std::string reason;
+  try {
+    if (refusal) throw Failure(FLARE_REFUSED, refusal->reason);
+    fobs::Keys keys;
+    auto data = read(*channel, name, &keys);
+    if (!data || !channel->folder.take(name)) return;  // the peer took it back
+    auto whole = std::make_shared<Message>(*message);
+    whole->data = *std::move(data);
+    handler_.on_taken(*message, std::nullopt, now);
+    if (keys_.size() >= settings_.limits.max_queued_messages) keys_.erase(keys_.begin());
+    keys_[message->id] = std::move(keys);
+    return listener_->on_message(whole);
+  } catch (const std::bad_alloc &) {
+    channel->left[name] = Channel::Left::kForNow;
+    return log_.error("left for now: " + name + ": not enough memory for it");
+  } catch (const Failure &failure) {
+    status = failure.status();
+    reason = failure.what();
+  }
+  if (!set_aside(channel, name, reason)) return;
+  handler_.on_taken(*message, std::nullopt, now);
+  listener_->on_message_lost(message, status, reason);
+  answer_unread(channel, *message);
+}
+
+std::optional<Shareable> FilePipe::read(const Channel &channel, const std::string &name, fobs::Keys *keys) {
+  const auto bytes = channel.folder.read(name, settings_.limits.max_message_bytes, rules_.new_block);
+  if (!bytes) return std::nullopt;
+  stats_.bytes_received += static_cast<int64_t>(bytes->size);
+  return fobs::read_shareable(fobs::decode(*bytes, settings_.limits), {}, rules_, keys);
+}
+
+// False: the peer took it back.
+bool FilePipe::set_aside(Channel *channel, const std::string &name, const std::string &reason) {
+  if (!channel->folder.set_aside(name)) return false;
+  ++stats_.frames_rejected;
+  log_.warn("refused, and moved to " + channel->folder.refused_path() + ": " + name + ": " + reason);
+  return true;
+}
+
+// Its sender sees that it was taken, and would wait for the result (W-18).
+void FilePipe::answer_unread(Channel *channel, const Message &task) {
+  if (task.kind != MessageKind::kRequest) return;
+  Message reply;
+  reply.kind = MessageKind::kReply;
+  reply.topic = task.topic;
+  reply.id = new_uuid();
+  reply.request_id = task.id;
+  reply.data.headers.set(header::kReturnCode, "BAD_TASK_DATA");
+  channel->folder.put(file_name_of(reply),
+                      pieces_of(fobs::write_shareable(reply.data, std::nullopt, settings_.limits).message));
+}
+
+// ---- What goes out -------------------------------------------------------------------------------------------
+
+void FilePipe::transmit(const std::string &id) {
+  const auto found = outgoing_.find(id);
+  if (found == outgoing_.end()) return;
+  Outgoing &outgoing = found->second;
+  if (outgoing.files.empty()) return handler_.on_ack(id, std::nullopt, Clock::now());  // nobody wants metrics
+  outgoing.put = true;
+  try {
+    for (auto &[name, pieces] : std::exchange(outgoing.files, {})) {
+      for (const Bytes &piece : pieces) stats_.bytes_sent += static_cast<int64_t>(piece.size);
+      outgoing.channel->folder.put(name, std::move(pieces));
+      outgoing.lying.insert(name);
+      lying_[name] = id;
+    }
+  } catch (const Failure &failure) {
+    outgoing.unread = true;
+    if (!outgoing.settlement) outgoing.settlement = {failure.status(), failure.what()};
+    handler_.on_ack(id, Refusal{failure.what()}, Clock::now());
+  }
+}
+
+// A peer that does not read now finds one, not hundreds.
+void FilePipe::transmit_heartbeat(Channel *channel) {
+  if (!channel->heartbeat.empty()) return;
+  Message beat;
+  beat.topic = topic::kHeartbeat;
+  beat.id = new_uuid();
+  try {
+    const std::string name = file_name_of(beat);
+    channel->folder.put(name, pieces_of({fobs::Object(""), {}}));
+    channel->heartbeat = name;
+  } catch (const Failure &failure) {
+    log_.warn(std::string("no heartbeat: ") + failure.what());
+  }
+}
+
+// Whether the peer has not taken all of it.
+bool FilePipe::withdraw(Outgoing *outgoing) {
+  bool lay = !outgoing->put || outgoing->unread;
+  for (const std::string &name : std::exchange(outgoing->lying, {})) {
+    lying_.erase(name);
+    lay = outgoing->channel->folder.withdraw(name) || lay;
+  }
+  return lay;
+}
+
+// ---- Actions -------------------------------------------------------------------------------------------------
+
+void FilePipe::pump() {
+  if (pumping_ || closed_) return;
+  pumping_ = true;
+  const TimePoint now = Clock::now();
+  // The words that came first, as a folder that is gone may have held the end before.
+  take_events();
+  for (Channel *channel : channels_) look(channel, now);
+  if (!over_ && !closed_ && now >= next_look_) look_everywhere(now);
+  for (Channel *channel : channels_) look(channel, now);
+  if (connect_until_ && now >= *connect_until_) {
+    connect_until_.reset();
+    finish(FLARE_UNREACHABLE, "no peer was at " + task_.folder.path() + " within connect_timeout");
+  }
+  handler_.on_time(now);  // after the look: what came while this process was held up is heard
+  blocks_->trim(now);
+  for (bool busy = true; busy && !closed_;) {
+    busy = pump_handler();
+    for (Channel *channel : channels_) busy = look(channel, now) || busy;
+  }
+  pumping_ = false;
+  set_alarm();
+}
+
+bool FilePipe::pump_handler() {
+  const auto actions = handler_.take_actions();
+  // What an ending session takes with it is reported before the end itself, but for the same reason.
+  for (const auto &action : actions) {
+    if (const auto *status = std::get_if<PipeHandler::Status>(&action)) ending_ = status_of(*status);
+  }
+  for (const auto &action : actions) {
+    if (!closed_) perform(action);
+  }
+  return !actions.empty();
+}
+
+void FilePipe::perform(const PipeHandler::Action &action) {
+  if (const auto *send = std::get_if<PipeHandler::Transmit>(&action)) {
+    transmit(send->message->id);
+  } else if (std::holds_alternative<PipeHandler::TransmitHeartbeat>(action)) {
+    for (Channel *channel : channels_) transmit_heartbeat(channel);
+  } else if (const auto *sent = std::get_if<PipeHandler::Sent>(&action)) {
+    on_sent(*sent);
+  } else if (const auto *status = std::get_if<PipeHandler::Status>(&action)) {
+    finish(status_of(*status), status->reason);
+  }
+  // An acknowledgement is a file that is gone.
+}
+
+void FilePipe::on_sent(const PipeHandler::Sent &sent) {
+  auto node = outgoing_.extract(sent.id);
+  if (node.empty()) return;
+  Outgoing &outgoing = node.mapped();
+  // FP-03: what cannot be taken back any more was delivered in the last moment.
+  const bool accepted = !withdraw(&outgoing) || sent.accepted;
+  if (accepted) keys_.erase(outgoing.message->request_id);
+  auto settlement = std::move(outgoing.settlement);
+  if (!settlement) {
+    settlement = accepted ? std::pair(FLARE_OK, std::string()) : std::pair(over_.value_or(ending_), sent.reason);
+  }
+  node = {};  // nothing refers to the message any more
+  listener_->on_accepted(sent.id, accepted, accepted ? "" : sent.reason);
+  if (!closed_) listener_->on_settled(sent.id, settlement->first, settlement->second);
+}
+
+void FilePipe::finish(flare_status status, const std::string &reason) {
+  if (over_) return;
+  over_ = status;
+  over_reason_ = reason;
+  connect_until_.reset();
+  log_.info("session over status=" + std::string(flare_status_text(status)) + " reason=" + reason);
+  handler_.stop(reason);
+  pump_handler();
+  if (!closed_) listener_->on_over(status, reason);
+}
+
+void FilePipe::set_alarm() {
+  if (closed_) return;
+  auto deadline = earlier(connect_until_, earlier(handler_.deadline(), blocks_->deadline()));
+  if (!over_) deadline = earlier(deadline, next_look_);
+  alarm_->set(deadline);
+}
+
+}  // namespace flare

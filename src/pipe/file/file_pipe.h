@@ -1,0 +1,119 @@
+// NVFlare's FilePipe up to 2.8, the trainer's end: tasks, results and metrics as FOBS files in folders that both ends
+// see (FP-01..FP-05). It decides nothing itself: it carries what happens in the folders to the PipeHandler, and its
+// actions there.
+//
+// Delivered means: the peer, the client job process, has taken the file. Whatever it does then is not seen from here.
+//
+// Cured here: W-17 (a file that is none of the pipe's, or cannot be read, is moved to the folder refused/, and a task
+// in it answered), and a message that the peer deletes unread, as it does before each task, was not delivered.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/block_pool.h"
+#include "config/client_api_config.h"
+#include "config/settings.h"
+#include "fobs/keys.h"
+#include "fobs/value_read.h"
+#include "pipe/file/folder_watch.h"
+#include "pipe/file/pipe_folder.h"
+#include "pipe/pipe.h"
+#include "pipe/pipe_handler.h"
+#include "runtime/log.h"
+#include "runtime/loop.h"
+
+namespace flare {
+
+class FilePipe : public Pipe {
+ public:
+  // Makes the folders that are not there yet. Throws Failure: FLARE_INVALID_ARGUMENT for a configuration without
+  // folders, FLARE_IO. To be made and destroyed in the loop.
+  FilePipe(const Settings &settings, const ClientApiConfig &config, Loop *loop, Log log, PipeListener *listener);
+  ~FilePipe() override;
+
+  void send(const MessagePtr &message, const SendOptions &options) override;
+  void cancel(const std::string &id, flare_status status, const std::string &reason) override;
+  PipeStats stats() const override;
+  void close(const std::string &reason) override;
+
+ private:
+  struct Channel {
+    PipeFolder folder;
+    int arrivals = -1, departures = -1, own = -1;  // of the watch: x/, y/ and the folder that has them
+    bool look = true;                              // whether something may have come
+    std::string heartbeat;                         // the one that the peer has still to take: there are never two
+    // What is left where it is: offered again each time, or never looked at again.
+    enum class Left { kForNow, kForGood };
+    std::map<std::string, Left> left;
+    // Ends that came: the peer deletes one that is not read within 0.1 s, but its name says it all (PH-15).
+    std::vector<std::string> ends;
+  };
+  // A message on its way out.
+  struct Outgoing {
+    MessagePtr message;
+    std::vector<std::pair<std::string, std::vector<Bytes>>> files;  // of a batch of metrics one for each
+    Channel *channel = nullptr;                                     // none: there is nobody for metrics
+    std::set<std::string> lying;                                    // files that the peer has still to take
+    bool put = false, unread = false;                               // unread: one was deleted before it was taken
+    std::optional<std::pair<flare_status, std::string>> settlement;
+  };
+
+  void take_events();
+  void on_taken(Channel *channel, const std::string &name);
+  void on_removed(Channel *channel, const std::string &name);
+  void look_everywhere(TimePoint now);
+  bool look(Channel *channel, TimePoint now);
+  void on_file(Channel *channel, const PipeFolder::File &file, bool behind, TimePoint now);
+  void offer(Channel *channel, const std::string &name, const MessagePtr &message, TimePoint now);
+  std::optional<Shareable> read(const Channel &channel, const std::string &name, fobs::Keys *keys);
+  bool set_aside(Channel *channel, const std::string &name, const std::string &reason);
+  void answer_unread(Channel *channel, const Message &task);
+  void on_sign_of_life(TimePoint now);
+
+  void lay_out(const MessagePtr &message, Outgoing *outgoing);
+  void transmit(const std::string &id);
+  void transmit_heartbeat(Channel *channel);
+  bool withdraw(Outgoing *outgoing);
+  void refuse(const Message &message, flare_status status, const std::string &reason);
+
+  // Lets everything act until nothing has anything to do, then sets the alarm.
+  void pump();
+  bool pump_handler();
+  void perform(const PipeHandler::Action &action);
+  void on_sent(const PipeHandler::Sent &sent);
+  void finish(flare_status status, const std::string &reason);
+  void set_alarm();
+
+  Settings settings_;
+  ClientApiConfig config_;
+  Log log_;
+  PipeListener *listener_;
+  fobs::ReadRules rules_;
+  std::shared_ptr<BlockPool> blocks_;
+  PipeHandler handler_;
+  FolderWatch watch_;
+  Channel task_;
+  std::optional<Channel> metric_;
+  std::vector<Channel *> channels_;
+  std::map<std::string, Outgoing> outgoing_;
+  std::map<std::string, std::string> lying_;  // messages by their files
+  std::map<std::string, fobs::Keys> keys_;    // of tasks that were not answered, by message
+  bool up_ = false;
+  std::optional<TimePoint> connect_until_;
+  TimePoint next_look_;
+  std::optional<flare_status> over_;
+  std::string over_reason_;
+  flare_status ending_ = FLARE_STALLED;  // why messages fail that were not accepted
+  bool pumping_ = false, closed_ = false;
+  PipeStats stats_;
+  std::unique_ptr<Loop::Alarm> alarm_;
+  std::unique_ptr<Loop::Watch> events_;
+};
+
+}  // namespace flare
