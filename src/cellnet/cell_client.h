@@ -56,7 +56,7 @@ class CellClient : private CellLinkListener {
   void leave();
 
   // Nothing is called any more, and what lies in memory of others is not touched any more. Blobs of one chunk and bye
-  // are still sent, if the other end takes them; the destructor waits for that, half a second at most.
+  // are still sent, if the other end takes them; the destructor waits for that, two seconds at most.
   void close();
 
  private:

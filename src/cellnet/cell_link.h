@@ -58,7 +58,7 @@ class CellLink {
   // What is being sent is in memory of ours from now on: whoever owns the payload may free it.
   void keep_payload();
   // Nothing is called any more. What is being sent and the frames are, if the other end takes them; the destructor
-  // waits for that, half a second at most.
+  // waits for that, two seconds at most.
   void close(std::vector<OutFrame> last = {});
 
  private:

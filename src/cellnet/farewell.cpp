@@ -14,7 +14,7 @@
 namespace flare {
 namespace {
 
-constexpr Duration kLongest = std::chrono::milliseconds(500);
+constexpr Duration kLongest = std::chrono::seconds(2);
 
 }  // namespace
 

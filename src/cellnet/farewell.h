@@ -1,6 +1,6 @@
 // The end of a connection that loses nothing of what was said: the last frames are sent, and what comes is read until
 // the other end has closed too. A socket that is closed with something unread in it throws away what it has not sent.
-// That takes half a second at most, in a thread of its own.
+// That takes two seconds at most, in a thread of its own.
 #pragma once
 
 #include <memory>

@@ -3,23 +3,16 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
-#include <fstream>
-#include <iterator>
 #include <set>
 
 #include "base/limits.h"
 #include "cellnet_samples.h"
+#include "cellnet_sessions.h"
 
 namespace flare {
 namespace {
 
 using testing::ElementsAre;
-
-std::string read_data(const std::string &name) {
-  std::ifstream file(FLARE_TEST_DATA_DIR "/cellnet/" + name, std::ios::binary);
-  EXPECT_TRUE(file) << name;
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 std::vector<std::string> types(const std::vector<KeptFrame> &frames) {
   std::vector<std::string> names;
