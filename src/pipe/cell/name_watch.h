@@ -1,5 +1,6 @@
-// Notices another process with our cell's name. Of one name a cell keeps the newest connection and closes the one
-// before it, so both connect again and again, and each throws the other out. Pure.
+// Notices another process with our cell's name that NameLock cannot see, on another machine. Of one name a cell keeps
+// the newest connection and closes the one before it, so both connect again and again, and each throws the other out.
+// Pure.
 #pragma once
 
 #include <optional>
