@@ -188,6 +188,38 @@ TEST(CellPipe, WhatIsNotServedAnyMoreIsNotSentAgain) {
   EXPECT_EQ(peer.count("train"), sent);
 }
 
+// As a client job process that is to take results with all their arrays.
+TEST(CellPipe, WhoeverFetchesArraysBeforeItTakesThemHasItsTime) {
+  std::string ref;
+  CellPeer peer([&](StreamCell &, const StreamCell::Received &blob) {
+    ref = fobs::sources_of(fobs::decode(blob.content, {}), {}).at(0).ref_id;
+    return true;  // and no answer to it
+  });
+  TestedPipe pipe(peer.url());
+  ASSERT_TRUE(pipe.told("up"));
+  const std::string id = pipe.send_result(4, 600ms);
+  ASSERT_TRUE(eventually([&] { return peer.count("train") == 1; }));
+  const auto fetch = [&](const fobs::Object &state) {
+    peer.run([&ref, state](StreamCell &cell) {
+      Blob blob;
+      blob.destination = kUs;
+      blob.channel = kDownloadChannel;
+      blob.topic = kDownloadTopic;
+      blob.content = fobs::encode(fobs::write_request({ref, state})).join();
+      cell.request(std::move(blob), 20s, Clock::now());
+    });
+  };
+  std::this_thread::sleep_for(300ms);
+  fetch({});
+  ASSERT_TRUE(eventually([&] { return peer.count("answered ok") == 1; }));
+  std::this_thread::sleep_for(600ms);  // the time of the first attempt is over
+  EXPECT_EQ(peer.count("train"), 1u);
+  fetch(fobs::Dict{{"start", 0}, {"count", 1}});
+  EXPECT_TRUE(pipe.told("accepted " + id)) << pipe.everything();
+  EXPECT_TRUE(pipe.told("settled " + id + " ok"));
+  EXPECT_EQ(peer.count("train"), 1u);
+}
+
 TEST(CellPipe, AnEndThatIsSaidAgainIsTakenAgain) {
   CellPeer peer;
   TestedPipe pipe(peer.url());

@@ -401,6 +401,10 @@ void CellPipe::on_answered(const StreamCell::Answered &answered, TimePoint now) 
   Outgoing &outgoing = found->second;
   outgoing.asked.erase(answered.request_id);
   if (answered.local) return lost_here(&outgoing, answered.error, now);
+  // A peer that takes it only with its arrays has its time: sent again, it would lack those that were fetched. If it
+  // stops, the source ends the wait.
+  const bool fetching = outgoing.fetched_at && now - *outgoing.fetched_at < outgoing.timeout;
+  if (answered.return_code == return_code::kTimeout && fetching) return;
   std::string failure;
   if (answered.return_code != return_code::kOk) {
     failure = answered.error.empty() ? "the peer answered " + answered.return_code : answered.error;
@@ -629,6 +633,7 @@ bool CellPipe::pump_source() {
   for (TransferEvent &event : source_.take_progress()) {
     const auto found = outgoing_.find(event.transaction);
     if (closed_ || found == outgoing_.end()) continue;
+    found->second.fetched_at = Clock::now();
     // The cells that come have names that no task knows. A single one that is expected is whoever comes.
     const std::vector<std::string> &expected = found->second.receivers;
     if (expected.size() <= 1) event.receiver = expected.empty() ? "" : expected.front();

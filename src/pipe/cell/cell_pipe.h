@@ -58,9 +58,10 @@ class CellPipe : public Pipe, private CellClientListener {
     std::vector<std::string> receivers;
     bool by_reference = false;
     Duration timeout{};
-    std::set<std::string> asked;  // requests under way
-    bool own = false;             // of this pipe: nobody above knows of it
-    bool decided = false;         // accepted or not: on_accepted was said
+    std::set<std::string> asked;          // requests under way
+    bool own = false;                     // of this pipe: nobody above knows of it
+    bool decided = false;                 // accepted or not: on_accepted was said
+    std::optional<TimePoint> fetched_at;  // something of it, last
     std::optional<ArraySource::Settlement> settlement;
   };
   // A task whose arrays are being fetched.
