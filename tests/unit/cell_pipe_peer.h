@@ -3,7 +3,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -18,9 +17,9 @@
 #include <vector>
 
 #include "base/descriptor.h"
-#include "base/failure.h"
 #include "base/uuid.h"
 #include "cellnet_samples.h"
+#include "cellnet_sockets.h"
 #include "config/client_api_config.h"
 #include "fobs/download.h"
 #include "fobs/shareable.h"
@@ -37,17 +36,7 @@ class CellPeer {
   using Work = std::function<void(StreamCell &)>;
 
   explicit CellPeer(OnBlob on_blob = nullptr) : on_blob_(std::move(on_blob)) {
-    listener_ = Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto *name = reinterpret_cast<sockaddr *>(&address);
-    if (::bind(listener_.get(), name, size) != 0 || ::listen(listener_.get(), 8) != 0 ||
-        ::getsockname(listener_.get(), name, &size) != 0) {
-      throw Failure(FLARE_IO, "no listener");
-    }
-    port_ = ntohs(address.sin_port);
+    listener_ = listen_on_loopback(&port_);
     thread_ = std::thread([this] {
       for (;;) {
         Descriptor socket(::accept(listener_.get(), nullptr, nullptr));
@@ -139,7 +128,7 @@ class CellPeer {
         if (count <= 0) return;
         parser.filled(static_cast<size_t>(count));
         while (const auto frame = parser.next()) {
-          if (frame->prefix.type == frame_type::kHello) greeted = write(socket, greeting());
+          if (frame->prefix.type == frame_type::kHello) greeted = write_all(socket, ready_bytes(kServer));
           if (frame->prefix.type == frame_type::kData) {
             cell.on_message({decode_map(frame->headers, CellLimits()), frame->payload}, Clock::now());
           }
@@ -149,8 +138,7 @@ class CellPeer {
       for (auto &event : cell.take_events()) on_event(cell, event);
       for (Work &work : greeted ? take_work() : std::deque<Work>()) work(cell);
       while (const auto message = cell.take_message(Clock::now(), 0)) {
-        const OutFrame frame = frames.encode(*message);
-        if (!write(socket, frame.head) || !write(socket, frame.payload.text())) return;
+        if (!write_all(socket, bytes_of(frames.encode(*message)))) return;
       }
     }
   }
@@ -171,26 +159,6 @@ class CellPeer {
   void note(const std::string &line) {
     const std::lock_guard lock(mutex_);
     seen_.push_back(line);
-  }
-
-  static std::string greeting() {
-    Map names;
-    names.set("endpoint_name", kServer);
-    const std::string payload = encode_map(names);
-    Prefix prefix;
-    prefix.type = frame_type::kReady;
-    prefix.length = static_cast<uint32_t>(kPrefixBytes + payload.size());
-    std::string bytes(kPrefixBytes, 0);
-    write_prefix(prefix, reinterpret_cast<std::byte *>(bytes.data()));
-    return bytes + payload;
-  }
-  static bool write(const Descriptor &socket, std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t count = ::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (count <= 0) return false;
-      bytes.remove_prefix(static_cast<size_t>(count));
-    }
-    return true;
   }
 
   const OnBlob on_blob_;

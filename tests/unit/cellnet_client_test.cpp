@@ -2,7 +2,6 @@
 #include "cellnet/cell_client.h"
 
 #include <gmock/gmock.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 
 #include "base/failure.h"
 #include "cellnet_samples.h"
+#include "cellnet_sockets.h"
 
 namespace flare {
 namespace {
@@ -31,17 +31,7 @@ class EchoingPeer {
  public:
   explicit EchoingPeer(std::string name = kServer, std::string first_bytes = "")
       : name_(std::move(name)), first_bytes_(std::move(first_bytes)) {
-    listener_ = Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    if (::bind(listener_.get(), reinterpret_cast<sockaddr *>(&address), size) != 0 ||
-        ::listen(listener_.get(), 8) != 0 ||
-        ::getsockname(listener_.get(), reinterpret_cast<sockaddr *>(&address), &size) != 0) {
-      throw Failure(FLARE_IO, "no listener");
-    }
-    port_ = ntohs(address.sin_port);
+    listener_ = listen_on_loopback(&port_);
     thread_ = std::thread([this] {
       while (const int socket = ::accept(listener_.get(), nullptr, nullptr)) {
         if (socket < 0) break;
@@ -117,28 +107,13 @@ class EchoingPeer {
 
   void on_frame(const Descriptor &socket, const Frame &frame, StreamCell *cell) {
     if (frame.prefix.type == frame_type::kHello) {
-      Map greeting;
-      greeting.set("endpoint_name", name_);
-      const std::string payload = encode_map(greeting);
-      Prefix prefix;
-      prefix.type = frame_type::kReady;
-      prefix.length = static_cast<uint32_t>(kPrefixBytes + payload.size());
-      std::string bytes(kPrefixBytes, 0);
-      write_prefix(prefix, reinterpret_cast<std::byte *>(bytes.data()));
-      send(socket, bytes + payload);
+      send(socket, ready_bytes(name_));
     } else if (frame.prefix.type == frame_type::kData) {
       cell->on_message({decode_map(frame.headers, CellLimits()), frame.payload}, Clock::now());
     }
   }
 
-  static bool send(const Descriptor &socket, std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t count = ::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (count <= 0) return false;
-      bytes.remove_prefix(static_cast<size_t>(count));
-    }
-    return true;
-  }
+  static bool send(const Descriptor &socket, std::string_view bytes) { return write_all(socket, bytes); }
 
   std::string name_;
   std::string first_bytes_;
