@@ -42,9 +42,9 @@ void StreamCell::on_disconnected(const std::string &reason) {
   messages_.clear();
   tell_sent(reason);
   for (Outgoings *list : {&small_, &large_}) {
-    for (const Outgoing &outgoing : std::exchange(*list, {})) ended(outgoing, reason);
+    for (const Outgoing &outgoing : std::exchange(*list, {})) ended(outgoing, reason, true);
   }
-  while (!requests_.empty()) fail_request(requests_.begin()->first, return_code::kCommError, reason);
+  while (!requests_.empty()) fail_request(requests_.begin()->first, return_code::kCommError, reason, true);
   while (!incoming_.empty()) drop_stream(StreamKey(incoming_.begin()->first), reason, false);
   if (std::exchange(bye_until_, std::nullopt)) events_.emplace_back(MayLeave{});
 }
@@ -82,7 +82,7 @@ std::vector<AddressedMessage> StreamCell::say_goodbye(TimePoint now, double wall
 std::string StreamCell::request(Blob blob, Duration timeout, TimePoint now) {
   std::string id = new_uuid();
   if (requests_.size() >= limits_.max_requests) {
-    events_.emplace_back(Answered{id, std::string(return_code::kCommError), "too many requests at once", {}, {}});
+    events_.emplace_back(Answered{id, std::string(return_code::kCommError), "too many requests at once", {}, {}, true});
     return id;
   }
   Map headers = blob.headers;
@@ -121,11 +121,11 @@ int64_t StreamCell::start(Blob blob, Map headers, std::string request_id, TimePo
   const bool too_long = encode_map(headers).size() + names > limits_.max_header_bytes;
   Outgoing outgoing{StreamOut(id, std::move(blob), std::move(headers), limits_, now), std::move(request_id)};
   if (peer_.empty()) {
-    ended(outgoing, "not connected");
+    ended(outgoing, "not connected", true);
   } else if (too_long) {
     ended(outgoing, "its headers are more than a frame can have");
   } else if (small_.size() + large_.size() >= limits_.max_unsent) {
-    ended(outgoing, "too much waits to be sent");
+    ended(outgoing, "too much waits to be sent", true);
   } else {
     (outgoing.stream.is_small() ? small_ : large_).push_back(std::move(outgoing));
   }
@@ -187,11 +187,11 @@ void StreamCell::stop_sending(int64_t stream_id, const std::string &error, bool 
 }
 
 // Before all of it was sent.
-void StreamCell::ended(const Outgoing &outgoing, const std::string &error) {
+void StreamCell::ended(const Outgoing &outgoing, const std::string &error, bool local) {
   if (outgoing.request_id.empty()) {
     events_.emplace_back(Sent{outgoing.stream.id(), error});
   } else {
-    fail_request(outgoing.request_id, return_code::kCommError, error);
+    fail_request(outgoing.request_id, return_code::kCommError, error, local);
   }
 }
 
@@ -220,10 +220,11 @@ void StreamCell::forget_request(std::map<std::string, Request>::iterator request
   if (gone.answer && incoming_.erase(*gone.answer) > 0) remember_finished(*gone.answer);
 }
 
-void StreamCell::fail_request(const std::string &request_id, std::string_view code, const std::string &error) {
+void StreamCell::fail_request(const std::string &request_id, std::string_view code, const std::string &error,
+                              bool local) {
   const auto found = requests_.find(request_id);
   if (found == requests_.end()) return;
-  Answered answered{request_id, std::string(code), error, {}, {}};
+  Answered answered{request_id, std::string(code), error, {}, {}, local};
   forget_request(found, error);
   events_.emplace_back(std::move(answered));
 }

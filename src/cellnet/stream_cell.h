@@ -54,6 +54,7 @@ class StreamCell {
     std::string error;  // why, when it is not the peer's answer
     Map headers;
     Bytes content;
+    bool local = false;  // it says nothing of the peer: the connection was lost, or there was no room here
   };
   struct Sent {  // once per answer() and notify(), also per answer that refuse() gives
     int64_t stream_id;
@@ -134,10 +135,10 @@ class StreamCell {
   Outgoing *find_outgoing(int64_t stream_id, const std::string &destination);
   std::optional<Outgoing> take_outgoing(int64_t stream_id);
   void stop_sending(int64_t stream_id, const std::string &error, bool tell);
-  void ended(const Outgoing &outgoing, const std::string &error);
+  void ended(const Outgoing &outgoing, const std::string &error, bool local = false);
   void tell_sent(const std::string &error);
   void forget_request(std::map<std::string, Request>::iterator request, const std::string &reason);
-  void fail_request(const std::string &request_id, std::string_view code, const std::string &error);
+  void fail_request(const std::string &request_id, std::string_view code, const std::string &error, bool local = false);
   void progressed(const std::string &request_id, TimePoint now);
 
   void on_request(const CellMessage &message, const std::string &origin, TimePoint now);

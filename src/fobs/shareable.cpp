@@ -75,6 +75,24 @@ Shareable read_shareable(const Message &message, const Downloads &downloads, con
   return shareable;
 }
 
+Map read_headers(const Message &message, const ReadRules &rules) {
+  const Typed *typed = message.root.typed();
+  if (typed == nullptr || typed->type != type::kShareable) refuse_shareable("is no Shareable");
+  const Object *found = typed->content.find(kHeaders);
+  const Downloads none;
+  ValueReader reader(message, none, rules);
+  Map headers;
+  for (const Entry &entry : found == nullptr ? Entries() : entries_of(*found).value_or(Entries())) {
+    if (entry.key->text() == nullptr) continue;
+    try {
+      headers.set(*entry.key->text(), reader.read(*entry.value));
+    } catch (const Failure &) {
+      // An array that is still to come.
+    }
+  }
+  return headers;
+}
+
 Written write_shareable(const Shareable &result, const std::optional<ByReference> &by_reference, const Limits &limits,
                         const Keys &keys) {
   ValueWriter writer(by_reference.has_value(), limits);

@@ -18,6 +18,10 @@ namespace flare::fobs {
 Shareable read_shareable(const Message &message, const Downloads &downloads, const ReadRules &rules,
                          Keys *keys = nullptr);
 
+// The headers alone, before anything is downloaded: without those that are not to be read yet. Throws Failure as
+// read_shareable() for what is no Shareable.
+Map read_headers(const Message &message, const ReadRules &rules);
+
 // Which cell the receiver downloads arrays from, and by which reference.
 struct ByReference {
   std::string fqcn;

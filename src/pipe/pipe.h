@@ -45,7 +45,7 @@ class PipeListener {
   virtual std::optional<Refusal> on_offered(const Message &message) = 0;
   // A message that was taken, with all its tensors.
   virtual void on_message(const MessagePtr &message) = 0;
-  // The tensors of a message that was taken could not be fetched.
+  // The tensors of a message that was taken could not be fetched. Its sender knows that, or the pipe tells it.
   virtual void on_message_lost(const MessagePtr &message, flare_status status, const std::string &reason) = 0;
   // A message sent has something to be fetched: said once, from within send(), before any progress.
   virtual void on_transaction(const std::string &id) = 0;
@@ -58,8 +58,8 @@ class PipeListener {
   // Whether a peer has still to hear that something of it was fetched, or given up: until then its upload waits.
   virtual void on_words_left(bool any) = 0;
   // The session is over for good: FLARE_ENDED, FLARE_ABORTED, FLARE_PEER_GONE, FLARE_REFUSED, FLARE_UNREACHABLE or
-  // FLARE_IO. Everything not settled yet is settled with this status before; after FLARE_ENDED only what the peer has
-  // accepted may still settle.
+  // FLARE_IO, or FLARE_INTERNAL for a defect of this library. Everything not settled yet is settled with this status
+  // before; after FLARE_ENDED only what the peer has accepted may still settle.
   virtual void on_over(flare_status status, const std::string &reason) = 0;
 };
 

@@ -14,6 +14,12 @@ namespace {
 // The first moment at which more than `duration` has passed: PH-07, PH-09 and PH-12 compare strictly.
 TimePoint beyond(TimePoint since, Duration duration) { return since + duration + Duration(1); }
 
+// An alarm that rings so late did not wait for a busy processor: the process was frozen or suspended.
+constexpr Duration kHeldUp = std::chrono::milliseconds(500);
+
+// Between two heartbeats, however often they are asked for.
+constexpr Duration kLeastGap = std::chrono::milliseconds(200);
+
 // Whether the peer waits for a message of ours, which then serves as the acknowledgement too.
 bool has_answer(const Message &message) {
   return message.kind == MessageKind::kRequest && message.topic != topic::kMetric && message.topic != topic::kAbortTask;
@@ -33,9 +39,10 @@ PipeHandler::PipeHandler(const Options &options, const Limits &limits) : options
   }
 }
 
-void PipeHandler::start(TimePoint now) {
+void PipeHandler::start(TimePoint now, bool peer) {
   if (started_) return;
   started_ = true;
+  peer_heard_ = peer_heard_ || peer;
   last_heard_ = now;
   next_heartbeat_ = now;
 }
@@ -53,9 +60,7 @@ void PipeHandler::resume(TimePoint now) {
 void PipeHandler::on_connected(TimePoint now) {
   if (stopped_) return;
   for (Sending &sending : sending_) transmit(&sending, now);
-  if (!started_) return;
-  actions_.emplace_back(TransmitHeartbeat{});
-  next_heartbeat_ = beyond(now, options_.heartbeat_interval);
+  if (started_) beat(now);
 }
 
 void PipeHandler::forget_received() {
@@ -86,7 +91,15 @@ void PipeHandler::cancel(const std::string &id, const std::string &reason) {
   if (found != sending_.end()) finish(found, false, reason);
 }
 
-void PipeHandler::on_peer_activity(TimePoint now) { last_heard_ = std::max(last_heard_, now); }
+void PipeHandler::on_peer_activity(TimePoint now) {
+  peer_heard_ = true;
+  last_heard_ = std::max(last_heard_, now);
+}
+
+void PipeHandler::beat_soon(TimePoint now) {
+  const TimePoint soon = last_heartbeat_ ? std::max(now, *last_heartbeat_ + kLeastGap) : now;
+  next_heartbeat_ = std::min(next_heartbeat_, soon);
+}
 
 PipeHandler::Received PipeHandler::on_message(const Message &message, TimePoint now) {
   if (!receiving()) return Received::kIgnored;
@@ -129,8 +142,27 @@ void PipeHandler::on_ack(const std::string &id, const std::optional<Refusal> &re
   }
 }
 
+void PipeHandler::on_handed_over(const std::string &id) {
+  const auto found = find(id);
+  if (found != sending_.end() && found->waiting_for_ack) found->next.reset();
+}
+
+void PipeHandler::on_not_sent(const std::string &id, const std::string &reason, TimePoint now) {
+  const auto found = find(id);
+  if (found == sending_.end()) return;
+  if (!options_.resend_interval) return finish(found, false, reason);
+  found->waiting_for_ack = false;
+  found->next = beyond(now, *options_.resend_interval);
+}
+
 void PipeHandler::on_held_up(TimePoint now) {
-  if (options_.heartbeat_timeout) on_peer_activity(now - *options_.heartbeat_timeout + options_.heartbeat_interval);
+  if (!options_.heartbeat_timeout) return;
+  const Duration interval = options_.peer_interval.value_or(options_.heartbeat_interval);
+  last_heard_ = std::max(last_heard_, now - *options_.heartbeat_timeout + interval);
+}
+
+void PipeHandler::check_held_up(std::optional<TimePoint> due, TimePoint now) {
+  if (due && now - *due > kHeldUp) on_held_up(now);
 }
 
 void PipeHandler::on_broken(const std::string &reason) {
@@ -153,13 +185,18 @@ void PipeHandler::on_time(TimePoint now) {
 }
 
 void PipeHandler::check_silence(TimePoint now) {
-  if (!started_ || paused_ || !receiving() || !options_.heartbeat_timeout || now < silence_deadline()) return;
+  const auto deadline = silence_deadline();
+  if (!deadline || now < *deadline) return;
   end(topic::kPeerGone, "nothing was heard from the peer for " + duration_text(*options_.heartbeat_timeout));
 }
 
 void PipeHandler::check_heartbeat(TimePoint now) {
-  if (!started_ || paused_ || stopped_ || now < next_heartbeat_) return;
+  if (started_ && !paused_ && !stopped_ && now >= next_heartbeat_) beat(now);
+}
+
+void PipeHandler::beat(TimePoint now) {
   actions_.emplace_back(TransmitHeartbeat{});
+  last_heartbeat_ = now;
   next_heartbeat_ = beyond(now, options_.heartbeat_interval);
 }
 
@@ -167,7 +204,7 @@ void PipeHandler::check_sends(TimePoint now) {
   if (stopped_) return;
   for (auto next = sending_.begin(); next != sending_.end();) {
     const auto sending = next++;  // which may be gone in a moment
-    if (now < sending->next) continue;
+    if (!sending->next || now < *sending->next) continue;
     if (sending->waiting_for_ack) {
       attempt_failed(sending, "the peer did not acknowledge it within " + duration_text(sending->timeout), now);
     } else {
@@ -185,8 +222,7 @@ std::optional<TimePoint> PipeHandler::deadline() const {
   if (stopped_) return std::nullopt;
   std::optional<TimePoint> deadline;
   if (started_ && !paused_) deadline = next_heartbeat_;
-  if (started_ && !paused_ && receiving() && options_.heartbeat_timeout)
-    deadline = earlier(deadline, silence_deadline());
+  deadline = earlier(deadline, silence_deadline());
   for (const Sending &sending : sending_) deadline = earlier(deadline, sending.next);
   for (const auto &[id, due] : acks_due_) deadline = earlier(deadline, due);
   return deadline;
@@ -245,7 +281,10 @@ void PipeHandler::end(std::string_view topic, const std::string &reason) {
   actions_.emplace_back(Status{std::string(topic), reason});
 }
 
-TimePoint PipeHandler::silence_deadline() const { return beyond(last_heard_, *options_.heartbeat_timeout); }
+std::optional<TimePoint> PipeHandler::silence_deadline() const {
+  if (!started_ || !peer_heard_ || paused_ || !receiving() || !options_.heartbeat_timeout) return std::nullopt;
+  return beyond(last_heard_, *options_.heartbeat_timeout);
+}
 
 flare_status status_of(const PipeHandler::Status &status) {
   if (status.topic == topic::kEnd) return FLARE_ENDED;

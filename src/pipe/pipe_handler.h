@@ -30,6 +30,8 @@ class PipeHandler {
     std::optional<Duration> heartbeat_timeout = std::chrono::seconds(30);  // nullopt: silence is never death
     std::optional<Duration> resend_interval = std::chrono::seconds(2);     // nullopt: one attempt only
     std::optional<int64_t> max_resends = 5;                                // nullopt: no limit
+    // How often the peer is heard when all is well; nullopt: as often as it hears us.
+    std::optional<Duration> peer_interval;
     // A request is acknowledged by its answer; a lone Ack follows when there is none within this time.
     Duration ack_delay = std::chrono::milliseconds(20);
     // For a replay of upstream's traces; the product never sets it. The pipe goes on after a status event until it is
@@ -63,8 +65,9 @@ class PipeHandler {
   // Throws Failure(FLARE_INVALID_ARGUMENT) by PH-01: interval > 0, and a timeout greater than the interval.
   PipeHandler(const Options &options, const Limits &limits);
 
-  // Heartbeats and the watch for silence begin; until then (nobody was ever there) silence means nothing.
-  void start(TimePoint now);
+  // Heartbeats begin, and the watch for silence with them when the `peer` is there, else with its first sign of life:
+  // while nobody was ever there silence means nothing.
+  void start(TimePoint now, bool peer = true);
   // No event and no action follows, and what was not taken yet by take_actions() is dropped; what was not sent fails
   // with `reason` in Sent actions of this call.
   void stop(const std::string &reason);
@@ -88,6 +91,8 @@ class PipeHandler {
 
   // Anything from the peer that proves that it lives: not its stream progress.
   void on_peer_activity(TimePoint now);
+  // A heartbeat goes out now, or as soon as there is a gap to the last one.
+  void beat_soon(TimePoint now);
   // A message came. kNew: the driver decides whether it is taken and must call on_taken(). kRepeated: it was taken
   // before, an Ack was made; drop it. kIgnored: stopped. A reply acknowledges its question. _END_ and _ABORT_ are
   // taken here (acknowledged, Status made) and reported as kIgnored.
@@ -98,9 +103,16 @@ class PipeHandler {
   // The transport's word on an attempt: the peer's Ack, or that it could not be sent. What is refused for good is not
   // sent again.
   void on_ack(const std::string &id, const std::optional<Refusal> &refusal, TimePoint now);
+  // The transport has it, minds its time itself, and says in on_ack() or on_not_sent() what came of the attempt.
+  void on_handed_over(const std::string &id);
+  // Not the peer's doing: the connection was lost, or the transport had no room. It is no attempt, and made again after
+  // resend_interval.
+  void on_not_sent(const std::string &id, const std::string &reason, TimePoint now);
   // This process was held up (frozen, suspended), and what the peer sent meanwhile may still be unread: it gets one
   // more heartbeat interval to be heard.
   void on_held_up(TimePoint now);
+  // The same, seen by an alarm that should have rung at `due` and rings now.
+  void check_held_up(std::optional<TimePoint> due, TimePoint now);
   // The pipe is broken for good (PH-08).
   void on_broken(const std::string &reason);
 
@@ -126,8 +138,8 @@ class PipeHandler {
     MessagePtr message;
     Duration timeout;
     int64_t failures = 0;
-    bool waiting_for_ack = true;  // else waiting for the time to send again
-    TimePoint next;               // the end of that wait
+    bool waiting_for_ack = true;    // else waiting for the time to send again
+    std::optional<TimePoint> next;  // the end of that wait; nullopt: the transport minds it
   };
 
   std::list<Sending>::iterator find(const std::string &id);
@@ -137,16 +149,19 @@ class PipeHandler {
   void remember(const std::string &id);
   void shut(const std::string &reason);
   void end(std::string_view topic, const std::string &reason);
-  TimePoint silence_deadline() const;
+  void beat(TimePoint now);
+  std::optional<TimePoint> silence_deadline() const;  // nullopt: it is not watched for
 
   Options options_;
   Limits limits_;
   bool started_ = false;
+  bool peer_heard_ = false;  // ever
   bool stopped_ = false;
   bool paused_ = false;
   bool receiving_over_ = false;
   std::string stop_reason_;
   TimePoint last_heard_{};
+  std::optional<TimePoint> last_heartbeat_;
   TimePoint next_heartbeat_{};
   std::list<Sending> sending_;  // in the order of send()
   std::unordered_set<std::string> remembered_;

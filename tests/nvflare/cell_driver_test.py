@@ -285,6 +285,7 @@ class Ends(Pipe):
         handlers = [self.open("task"), self.open("metric")]
         trainer = self.trainer(self.config(heartbeat_timeout=3.0))
         trainer.until("up")
+        handlers[0].pipe.send(Message.new_request(Topic.HEARTBEAT, ""))  # silence counts from the first sign on
         for handler in handlers:
             self.stack.callback(handler.pipe.close)
             handler.stop(close_pipe=False)

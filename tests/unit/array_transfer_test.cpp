@@ -143,21 +143,39 @@ TEST_F(ArrayTransfer, ARequestThatIsNotAnsweredIsMadeAgain) {
 
 TEST_F(ArrayTransfer, ItFailsWhenNobodyEverAnswers) {
   auto download = this->download();
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 10; ++i) {
     ASSERT_EQ(download.take_requests().size(), 1u);
     download.on_answer(0, "timeout", {}, now_);
-    now_ += 10;
+    now_ += 60;
     download.on_time(now_);
   }
   EXPECT_EQ(download.state(), State::kFailed);
-  EXPECT_THAT(download.reason(), HasSubstr("did not answer 4 times"));
+  EXPECT_THAT(download.reason(), HasSubstr("did not answer 10 times"));
   EXPECT_FALSE(download.deadline());
+}
+
+TEST_F(ArrayTransfer, RequestsThatAreLostHereCountForNothing) {
+  offer({floats(10), floats(1 << 20)});
+  auto download = this->download();
+  answer(&download, download.take_requests().at(0), "server.job");
+  for (int i = 0; i < 100; ++i) {
+    const auto requests = download.take_requests();
+    ASSERT_EQ(requests.size(), 1u) << i;
+    download.on_not_sent(0, now_);
+    ASSERT_TRUE(download.deadline());
+    EXPECT_TRUE(download.take_requests().empty()) << "not before";
+    now_ = *download.deadline();
+    download.on_time(now_);
+  }
+  carry(&download);
+  EXPECT_EQ(download.state(), State::kComplete) << download.reason();
 }
 
 TEST_F(ArrayTransfer, ARefNobodyHasFailsAtOnceAndNamesTheCell) {
   auto download = this->download("other");
   carry(&download);
   EXPECT_EQ(download.state(), State::kFailed);
+  EXPECT_EQ(download.status(), FLARE_IO) << "nobody has taken the task back";
   EXPECT_THAT(download.reason(), HasSubstr("'site-1_job_active' answered invalid_request"));
 }
 

@@ -1,350 +1,295 @@
-// NVFlare's own pipe, the trainer's end, on a real socket: the job that NVFlare's own agent was recorded with, and what
-// its memory and its connection must survive.
+// NVFlare's own pipe on a real socket, against a peer that does what a test says.
 #include "pipe/cell/cell_pipe.h"
 
 #include <gmock/gmock.h>
 
-#include <atomic>
-#include <condition_variable>
-#include <cstring>
-#include <deque>
-#include <functional>
-#include <mutex>
-#include <thread>
+#include <set>
+#include <stdexcept>
 
-#include "base/uuid.h"
-#include "cellnet_listener.h"
-#include "cellnet_sessions.h"
-#include "fobs/download.h"
-#include "fobs/npz.h"
-#include "pipe/cell/cell_words.h"
+#include "cell_pipe_peer.h"
 
 namespace flare {
 namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
+using testing::Not;
 
-constexpr auto kLongEnough = 20s;
+bool is_download(const StreamCell::Received &blob) { return blob.channel == kDownloadChannel; }
+bool is_result(const StreamCell::Received &blob) { return text_of(blob.headers, pipe_key::kMessageType) == kPipeReply; }
 
-// The cell at the other end, which is also the pipe's peer: it says `first` as soon as it is greeted, and calls
-// `on_message` for each message. One that does not stay closes the connection then.
-class Peer {
- public:
-  using OnMessage = std::function<void(Peer *, const CellMessage &)>;
-  explicit Peer(OnMessage on_message, std::string first = "", bool stays = true)
-      : on_message_(std::move(on_message)), first_(std::move(first)), stays_(stays) {
-    thread_ = std::thread([this] {
-      for (int socket = listener_.accept(); socket >= 0; socket = listener_.accept()) serve(Descriptor(socket));
-    });
-  }
-  ~Peer() {
-    listener_.shut();
-    thread_.join();
-  }
+void refuse(StreamCell &cell, const StreamCell::Received &blob, std::string_view code) {
+  cell.answer(blob, code, {}, Clock::now());
+}
 
-  std::string url() const { return listener_.url(); }
-  void send(const std::string &bytes) { send_all(socket_, bytes); }
-  void send(Map headers, const Bytes &payload) { send(bytes_of(session_.encode({std::move(headers), payload}))); }
+Settings one_attempt() {
+  Settings settings = TestedPipe::quick();
+  settings.max_resends = 0;
+  return settings;
+}
 
- private:
-  void serve(Descriptor socket) {
-    socket_ = std::move(socket);
-    session_.on_connected(TimePoint());
-    FrameParser parser{CellLimits()};
-    for (;;) {
-      const auto room = parser.room();
-      const ssize_t count = ::recv(socket_.get(), room.data(), room.size(), 0);
-      if (count <= 0) break;
-      parser.filled(static_cast<size_t>(count));
-      while (const auto frame = parser.next()) {
-        if (frame->prefix.type == frame_type::kHello) {
-          send(ready_frame_of(kServer) + first_);
-          if (!stays_) ::shutdown(socket_.get(), SHUT_RDWR);
-        } else if (frame->prefix.type == frame_type::kData) {
-          on_message_(this, {decode_map(frame->headers, CellLimits()), frame->payload});
-        }
-      }
+TEST(CellPipe, TheFirstPeerTakesNobodysPlace) {
+  CellPeer peer;
+  TestedPipe pipe(peer.url());
+  ASSERT_TRUE(pipe.told("up " + kThem));
+  EXPECT_THAT(pipe.everything(), Not(HasSubstr("new")));
+}
+
+// Rules W-18 and AG-08.
+TEST(CellPipe, WhoeverWaitsForATaskThatWasLostIsTold) {
+  std::mutex mutex;
+  std::string asked;
+  Shareable answer;
+  CellPeer peer([&](StreamCell &cell, const StreamCell::Received &blob) {
+    if (is_download(blob)) refuse(cell, blob, return_code::kInvalidRequest);
+    if (!is_result(blob)) return is_download(blob);
+    const std::lock_guard lock(mutex);
+    answer = fobs::read_shareable(fobs::decode(blob.content, {}), {}, {});
+    asked = text_of(blob.headers, pipe_key::kRequestId) + " " + blob.topic;
+    return false;
+  });
+  TestedPipe pipe(peer.url());
+  peer.send_task("t1");
+  ASSERT_TRUE(pipe.told("lost t1"));
+  ASSERT_TRUE(eventually([&] {
+    const std::lock_guard lock(mutex);
+    return !asked.empty();
+  }));
+  EXPECT_EQ(asked, "t1 train");
+  EXPECT_EQ(text_header(answer, header::kReturnCode), "EXECUTION_EXCEPTION");
+  EXPECT_EQ(text_header(answer, header::kTaskId), "t1");
+  EXPECT_THAT(text_header(answer, header::kReason), HasSubstr("are not there any more"));
+  EXPECT_THAT(pipe.everything(), Not(HasSubstr("accepted"))) << "nobody above has sent anything";
+}
+
+// Rules PH-12, AG-16, AG-26.
+TEST(CellPipe, AFloodOfMetricsLeavesRoomForTheResult) {
+  bool holds = true;  // until the result is there
+  std::deque<StreamCell::Received> held;
+  CellPeer peer([&](StreamCell &cell, const StreamCell::Received &blob) {
+    if (blob.topic != topic::kMetric) {
+      holds = false;
+      for (const auto &metric : std::exchange(held, {})) cell.answer(metric, return_code::kOk, {}, Clock::now());
+      return false;
     }
-    socket_ = Descriptor();
-  }
+    if (holds) held.push_back(blob);
+    return holds;
+  });
+  TestedPipe pipe(peer.url(), one_attempt());
+  ASSERT_TRUE(pipe.told("up"));
+  const std::string metrics = pipe.send_metrics(3000);
+  ASSERT_TRUE(eventually([&] { return peer.count("metric") >= 128; }));
+  std::this_thread::sleep_for(50ms);
+  EXPECT_EQ(peer.count("metric"), 128u) << "those that are not answered yet";
+  const std::string result = pipe.send_result();
+  EXPECT_TRUE(pipe.told("accepted " + result)) << pipe.everything();
+  EXPECT_TRUE(pipe.told("accepted " + metrics)) << pipe.everything();
+  EXPECT_EQ(peer.count("metric"), 3000u);
+}
 
-  OnMessage on_message_;
-  std::string first_;
-  bool stays_;
-  Listener listener_;
-  SfmSession session_{{}, CellLimits()};
-  Descriptor socket_;
-  std::thread thread_;
-};
+TEST(CellPipe, OnlyMetricsThatWereNotTakenAreSentAgain) {
+  int number = 0;
+  CellPeer peer([&](StreamCell &cell, const StreamCell::Received &blob) {
+    if (blob.topic != topic::kMetric || ++number != 2) return false;
+    refuse(cell, blob, return_code::kProcessException);
+    return true;
+  });
+  TestedPipe pipe(peer.url());
+  ASSERT_TRUE(pipe.told("accepted " + pipe.send_metrics(3)));
+  const auto seen = peer.seen();
+  std::multiset<std::string> metrics;
+  std::copy_if(seen.begin(), seen.end(), std::inserter(metrics, metrics.end()),
+               [](const std::string &line) { return line.starts_with("metric"); });
+  EXPECT_EQ(metrics.size(), 4u);
+  EXPECT_EQ(std::set<std::string>(metrics.begin(), metrics.end()).size(), 3u) << "and under the id of before";
+}
 
-class TestedPipe : public PipeListener {
- public:
-  explicit TestedPipe(const std::string &url) {
-    ClientApiConfig config;
-    config.site = "site-1";
-    config.token = config.job_id = "tok1";
-    config.metric_channel = "metric";
-    config.place = {url, "clear", kServer};
-    loop_.run_and_wait([&] {
-      pipe_ = std::make_unique<CellPipe>(Settings(), config, CellNaming::kFlat, &loop_, Log("error", ""), this);
-    });
-  }
-  ~TestedPipe() override {
-    loop_.run_and_wait([&] { pipe_->close("the test is over"); });
-    loop_.run_and_wait([&] { pipe_.reset(); });
-  }
+TEST(CellPipe, ALostConnectionIsNoAttempt) {
+  CellPeer *self = nullptr;
+  int cuts = 0;
+  CellPeer peer([&](StreamCell &, const StreamCell::Received &) {
+    if (++cuts > 2) return false;
+    self->cut();
+    return true;
+  });
+  self = &peer;
+  TestedPipe pipe(peer.url(), one_attempt());
+  ASSERT_TRUE(pipe.told("up"));
+  EXPECT_TRUE(pipe.told("accepted " + pipe.send_result())) << pipe.everything();
+  EXPECT_EQ(peer.connections(), 3);
+}
 
-  void in_loop(const std::function<void(CellPipe *)> &work) {
-    loop_.run_and_wait([&] { work(pipe_.get()); });
-  }
-  // Up to the first that begins so.
-  std::string until(const std::string &beginning) {
-    std::unique_lock lock(mutex_);
-    std::string news = "nothing";
-    changed_.wait_for(lock, kLongEnough, [&] {
-      while (!news_.empty() && !news.starts_with(beginning)) {
-        news = std::move(news_.front());
-        news_.pop_front();
-      }
-      return news.starts_with(beginning);
-    });
-    return news;
-  }
-  MessagePtr task() {
-    std::lock_guard lock(mutex_);
-    return task_;
-  }
-
-  std::function<void()> when_settled = [] {};
-
- private:
-  void on_up(const PeerInfo &, bool) override { add("up"); }
-  void on_down(bool) override { add("down"); }
-  std::optional<Refusal> on_offered(const Message &) override { return std::nullopt; }
-  void on_message(const MessagePtr &message) override {
-    {
-      std::lock_guard lock(mutex_);
-      task_ = message;
+TEST(CellPipe, ALostConnectionCostsNoDownload) {
+  CellPeer *self = nullptr;
+  int asked = 0;
+  CellPeer peer([&](StreamCell &cell, const StreamCell::Received &blob) {
+    if (!is_download(blob)) return false;
+    if (++asked <= 2) {
+      self->cut();
+      return true;
     }
-    add("task " + message->topic);
-  }
-  void on_message_lost(const MessagePtr &, flare_status, const std::string &reason) override { add("lost " + reason); }
-  void on_transaction(const std::string &) override {}
-  void on_progress(const TransferEvent &) override {}
-  void on_accepted(const std::string &, bool accepted, const std::string &reason) override {
-    add(accepted ? "accepted" : "not accepted " + reason);
-  }
-  void on_settled(const std::string &, flare_status status, const std::string &reason) override {
-    when_settled();
-    add("settled " + std::string(flare_status_text(status)) + " " + reason);
-  }
-  void on_words_left(bool) override {}
-  void on_over(flare_status status, const std::string &reason) override {
-    add("over " + std::string(flare_status_text(status)) + " " + reason);
-  }
-  void add(const std::string &news) {
-    std::lock_guard lock(mutex_);
-    news_.push_back(news);
-    changed_.notify_all();
-  }
+    fobs::DownloadReply reply;
+    reply.status = fobs::DownloadReply::Status::kEof;
+    Blob answer;
+    answer.content = fobs::encode(fobs::write_reply(std::move(reply))).join();
+    answer.encoding = encoding::kFobs;
+    cell.answer(blob, return_code::kOk, std::move(answer), Clock::now());
+    return true;
+  });
+  self = &peer;
+  TestedPipe pipe(peer.url());
+  peer.send_task("t1");
+  ASSERT_TRUE(pipe.told("lost t1")) << "the end came before the array: " << pipe.everything();
+  EXPECT_EQ(asked, 3);
+}
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::string> news_;
-  MessagePtr task_;
-  Loop loop_{"pipe", [](std::exception_ptr) { ADD_FAILURE() << "an exception in the loop"; }};
-  std::unique_ptr<CellPipe> pipe_;
-};
+TEST(CellPipe, AnotherProcessWithTheNameIsToldOf) {
+  CellPeer peer;
+  TestedPipe pipe(peer.url());
+  ASSERT_TRUE(pipe.told("up"));
+  peer.cut_all();
+  ASSERT_TRUE(pipe.told("over refused by the peer")) << pipe.everything();
+  EXPECT_THAT(pipe.everything(), HasSubstr("another process has the name '" + kUs + "'"));
+  const int connections = peer.connections();
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(peer.connections(), connections) << "the other one is left in peace";
+}
 
-MessagePtr result_of(const std::string &task, const std::vector<Tensor> &tensors) {
+TEST(CellPipe, AnAttemptTakesAsLongAsItMakesProgress) {
+  CellPeer peer;
+  TestedPipe pipe(peer.url(), one_attempt());
+  ASSERT_TRUE(pipe.told("up"));
+  peer.read_slowly();
   auto reply = std::make_shared<Message>();
   reply->kind = MessageKind::kReply;
   reply->topic = "train";
-  reply->id = new_uuid();
-  reply->request_id = task;
-  reply->data.kind = kind::kWeights;
-  for (const Tensor &tensor : tensors) reply->data.body.set("w" + std::to_string(reply->data.body.size()), tensor);
-  return reply;
+  reply->id = "slow";
+  reply->request_id = "task";
+  const std::string content(64u << 20, 'x');
+  reply->data.body.set("b", Value(copy_bytes(content.data(), content.size())));
+  const TimePoint begin = Clock::now();
+  pipe.send(reply, 400ms);
+  EXPECT_TRUE(pipe.told("accepted slow")) << pipe.everything();
+  EXPECT_GT(Clock::now() - begin, 400ms);
 }
 
-std::vector<CellMessage> messages_of(const std::vector<KeptFrame> &frames) {
-  std::vector<CellMessage> messages;
-  for (const KeptFrame &frame : frames) {
-    if (frame.prefix.type == frame_type::kData)
-      messages.push_back({decode_map(frame.headers, CellLimits()), owned(frame.payload)});
-  }
-  return messages;
+TEST(CellPipe, WhatIsNotServedAnyMoreIsNotSentAgain) {
+  CellPeer peer([&](StreamCell &, const StreamCell::Received &) { return true; });  // and never answers
+  Settings settings = TestedPipe::quick();
+  settings.max_resends = std::nullopt;
+  settings.download_complete_timeout = 300ms;
+  TestedPipe pipe(peer.url(), settings);
+  ASSERT_TRUE(pipe.told("up"));
+  const std::string id = pipe.send_result(4, 200ms);
+  ASSERT_TRUE(pipe.told("not accepted " + id)) << pipe.everything();
+  ASSERT_TRUE(pipe.told("settled " + id));
+  const size_t sent = peer.count("train");
+  std::this_thread::sleep_for(500ms);
+  EXPECT_EQ(peer.count("train"), sent);
 }
 
-Map with_request_id(Map headers, const std::string &id) {
-  headers.set(stream_key::kRequestId, id);
-  return headers;
-}
-
-std::string ref_of(const CellMessage &result) {
-  return fobs::sources_of(fobs::decode(result.payload, {}), {}).at(0).ref_id;
-}
-
-// What the client job process sent then, in answer to what comes from the pipe now.
-class RecordedJob {
- public:
-  // Of NVFlare's agent: its answers to both requests for the arrays of its result.
-  const std::vector<CellMessage> ours_then = messages_of(parse_all(read_data("agent_to_cell.bin")));
-  std::atomic<bool> task_taken = false, bye = false;
-  std::atomic<int> arrays_same = 0;
-
- private:
-  static std::string bytes_of_recorded(size_t first, size_t behind) {
-    const std::string bytes = read_data("cell_to_agent.bin");
-    size_t begin = 0, end = 0;
-    for (size_t i = 0; i < behind; ++i) {
-      if (i == first) begin = end;
-      end += read_prefix(reinterpret_cast<const std::byte *>(bytes.data()) + end).length;
-    }
-    return bytes.substr(begin, end - begin);
-  }
-
-  void on_message(const CellMessage &message) {
-    const std::string channel = text_of(message.headers, stream_key::kChannel);
-    const std::string topic = text_of(message.headers, stream_key::kTopic);
-    const std::string id = text_of(message.headers, stream_key::kRequestId);
-    if (topic == kDownloadTopic) {
-      answer(3 + asked_++, id);
-    } else if (topic == "metric") {
-      answer(5, id);
-    } else if (topic == "cell_pipe.task:train") {
-      task_taken = text_of(message.headers, cell_key::kReturnCode) == "ok";
-    } else if (topic == "train") {
-      result_id_ = id;
-      ref_ = ref_of(message);
-      ask(6, {ref_, {}});
-    } else if (channel == kReturnOnly) {
-      on_array(message);
-    } else if (text_of(message.headers, cell_key::kTopic) == kByeTopic) {
-      bye = true;
-    }
-  }
-  void on_array(const CellMessage &message) {
-    arrays_same += message.payload.text() == ours_then.at(given_ == 0 ? 5 : 6).payload.text() ? 1 : 0;
-    if (given_++ == 0) {
-      ask(7, {ref_, fobs::read_reply(fobs::decode(message.payload, {}), {}).state});
-    } else {
-      answer(8, result_id_);
-    }
-  }
-  void answer(size_t recorded, const std::string &id) {
-    peer.send(with_request_id(theirs_.at(recorded).headers, id), theirs_.at(recorded).payload);
-  }
-  void ask(size_t recorded, const fobs::DownloadRequest &request) {
-    Map headers = theirs_.at(recorded).headers;
-    const Bytes payload = fobs::encode(fobs::write_request(request)).join();
-    EXPECT_EQ(payload.size, theirs_.at(recorded).payload.size);
-    peer.send(std::move(headers), payload);
-  }
-
-  const std::vector<CellMessage> theirs_ = messages_of(parse_all(read_data("cell_to_agent.bin")));
-  size_t asked_ = 0, given_ = 0;
-  std::string ref_, result_id_;
-
- public:
-  Peer peer{[this](Peer *, const CellMessage &message) { on_message(message); },
-            bytes_of_recorded(1, 4)};  // the last: it refers to the rest
-};
-
-TEST(CellPipe, DoesTheJobThatNvflaresAgentWasRecordedWith) {
-  RecordedJob job;
-  {
-    TestedPipe pipe(job.peer.url());
-    EXPECT_EQ(pipe.until("task"), "task train");
-    EXPECT_TRUE(job.task_taken) << "before its arrays were fetched";
-    const Tensor *array = nullptr;
-    for (const auto &[name, value] : pipe.task()->data.body) array = value.tensor() ? value.tensor() : array;
-    ASSERT_NE(array, nullptr);
-    // The result that was sent then, and sent again now.
-    const fobs::DownloadReply then = fobs::read_reply(fobs::decode(job.ours_then.at(5).payload, {}), {});
-    std::vector<Tensor> arrays;
-    for (const fobs::Object &item : then.items) {
-      const auto members = fobs::read_npz(*item.bytes(), {});
-      arrays.push_back(*fobs::array_value(members.at(0).npy, members.at(0).npy.size, {}).tensor());
-    }
-    pipe.in_loop([&](CellPipe *p) { p->send(result_of(pipe.task()->id, arrays), {}); });
-    EXPECT_EQ(pipe.until("settled"), "settled ok ");
-  }
-  for (int i = 0; i < 400 && !job.bye; ++i) std::this_thread::sleep_for(5ms);
-  EXPECT_TRUE(job.bye);
-  EXPECT_EQ(job.arrays_same, 2) << "byte for byte";
-}
-
-// A peer that has asked for an array and reads nothing of it: when the upload is given up, its owner writes over it.
-TEST(CellPipe, NothingIsReadFromLentMemoryOnceItIsSettled) {
-  static constexpr size_t kBytes = size_t{12} << 20;
-  std::atomic<bool> reading = false;
-  std::atomic<size_t> seen = 0, spoiled = 0;
-  const auto recorded = messages_of(parse_all(read_data("cell_to_agent.bin")));
-  Peer peer([&](Peer *itself, const CellMessage &message) {
-    if (text_of(message.headers, stream_key::kTopic) == "train") {
-      const Bytes asked = fobs::encode(fobs::write_request({ref_of(message), {}})).join();
-      itself->send(recorded.at(6).headers, asked);
-      while (!reading) std::this_thread::sleep_for(1ms);
-    }
-    if (text_of(message.headers, stream_key::kChannel) != kReturnOnly) return;
-    seen += message.payload.size;
-    for (const char c : message.payload.text()) spoiled += c == '\xee' ? 1 : 0;
+// As a client job process that is to take results with all their arrays.
+TEST(CellPipe, WhoeverFetchesArraysBeforeItTakesThemHasItsTime) {
+  std::string ref;
+  CellPeer peer([&](StreamCell &, const StreamCell::Received &blob) {
+    ref = fobs::sources_of(fobs::decode(blob.content, {}), {}).at(0).ref_id;
+    return true;  // and no answer to it
   });
-  Block memory(kBytes);
-  std::memset(memory.data(), 1, kBytes);
   TestedPipe pipe(peer.url());
-  EXPECT_EQ(pipe.until("up"), "up");
-  const MessagePtr result = result_of("task", {{FLARE_UINT8, {kBytes}, {nullptr, memory.data(), kBytes}}});
-  pipe.in_loop([&](CellPipe *p) {
-    SendOptions options;
-    options.lent = true;
-    p->send(result, options);
+  ASSERT_TRUE(pipe.told("up"));
+  const std::string id = pipe.send_result(4, 600ms);
+  ASSERT_TRUE(eventually([&] { return peer.count("train") == 1; }));
+  const auto fetch = [&](const fobs::Object &state) {
+    peer.run([&ref, state](StreamCell &cell) {
+      Blob blob;
+      blob.destination = kUs;
+      blob.channel = kDownloadChannel;
+      blob.topic = kDownloadTopic;
+      blob.content = fobs::encode(fobs::write_request({ref, state})).join();
+      cell.request(std::move(blob), 20s, Clock::now());
+    });
+  };
+  std::this_thread::sleep_for(300ms);
+  fetch({});
+  ASSERT_TRUE(eventually([&] { return peer.count("answered ok") == 1; }));
+  std::this_thread::sleep_for(600ms);  // the time of the first attempt is over
+  EXPECT_EQ(peer.count("train"), 1u);
+  fetch(fobs::Dict{{"start", 0}, {"count", 1}});
+  EXPECT_TRUE(pipe.told("accepted " + id)) << pipe.everything();
+  EXPECT_TRUE(pipe.told("settled " + id + " ok"));
+  EXPECT_EQ(peer.count("train"), 1u);
+}
+
+TEST(CellPipe, AnEndThatIsSaidAgainIsTakenAgain) {
+  CellPeer peer;
+  TestedPipe pipe(peer.url());
+  for (const std::string id : {"e1", "e2"}) peer.send(id, std::string(topic::kEnd), {fobs::Object("end_of_job"), {}});
+  ASSERT_TRUE(pipe.told("over the job ended"));
+  EXPECT_TRUE(eventually([&] { return peer.count("answered") == 2; }));
+  EXPECT_EQ(peer.count("answered ok"), 2u);
+}
+
+// Rule TX-01: a client job process says nothing before its first task.
+TEST(CellPipe, SilenceCountsFromTheFirstSignOfThePeer) {
+  CellPeer peer;
+  Settings settings = TestedPipe::quick();
+  settings.heartbeat_timeout = 300ms;
+  TestedPipe pipe(peer.url(), settings);
+  ASSERT_TRUE(pipe.told("up"));
+  EXPECT_FALSE(pipe.told("over", 900ms)) << pipe.everything();
+  EXPECT_THAT(pipe.logged(), HasSubstr("nothing was heard yet from '" + kThem + "'"));
+  EXPECT_GE(peer.count("beat cell_pipe.task"), 4u) << "three within each time-out";
+  peer.beat();
+  EXPECT_TRUE(pipe.told("over the peer is gone")) << pipe.everything();
+}
+
+// Rules PH-03 and TX-12: it reads one message in each of its intervals, and waits for one in each round.
+TEST(CellPipe, HeartbeatsAreNotMoreThanThePeerReadsButOneAnswersEachOfIts) {
+  CellPeer peer;
+  Settings settings = TestedPipe::quick();
+  settings.heartbeat_interval = 1h;
+  TestedPipe pipe(peer.url(), settings);
+  ASSERT_TRUE(eventually([&] { return peer.count("beat cell_pipe.task") == 1; }));
+  std::this_thread::sleep_for(1200ms);
+  EXPECT_EQ(peer.count("beat cell_pipe.task"), 1u);
+  peer.beat();
+  EXPECT_TRUE(eventually([&] { return peer.count("beat cell_pipe.task") == 2; }));
+}
+
+TEST(CellPipe, ADefectEndsTheSessionAndNotTheConnection) {
+  CellPeer peer;
+  TestedPipe pipe(peer.url());
+  pipe.when_message = [] { throw std::runtime_error("of the listener"); };
+  ASSERT_TRUE(pipe.told("up"));
+  Shareable task;
+  task.headers.set(header::kTaskId, "t1");
+  peer.send("t1", "train", fobs::write_shareable(task, std::nullopt, {}).message);
+  ASSERT_TRUE(pipe.told("over")) << pipe.everything();
+  EXPECT_THAT(pipe.everything(), HasSubstr("of the listener"));
+  EXPECT_THAT(pipe.everything(), Not(HasSubstr("down")));
+  EXPECT_EQ(peer.connections(), 1);
+}
+
+TEST(CellPipe, WhoDecidesOnATaskSeesItsHeaders) {
+  CellPeer peer;
+  TestedPipe pipe(peer.url());
+  peer.send_task("t1");
+  EXPECT_TRUE(pipe.told("offered t1")) << pipe.everything();
+}
+
+TEST(CellPipe, WhoWaitsForArraysIsToldWhatMayBeWrong) {
+  CellPeer peer([&](StreamCell &cell, const StreamCell::Received &blob) {
+    if (!is_download(blob)) return false;
+    refuse(cell, blob, return_code::kTimeout);
+    return true;
   });
-  for (int i = 0; i < 2000; ++i) {  // until the socket takes no more
-    int64_t sent = 0;
-    pipe.in_loop([&](CellPipe *p) { sent = p->stats().bytes_sent; });
-    if (sent > 0) break;
-    std::this_thread::sleep_for(1ms);
-  }
-  std::this_thread::sleep_for(50ms);
-  pipe.when_settled = [&] { std::memset(memory.data(), 0xee, kBytes); };
-  pipe.in_loop([&](CellPipe *p) { p->cancel(result->id, FLARE_STOPPED, "enough"); });
-  EXPECT_THAT(pipe.until("settled"), HasSubstr("enough"));
-  reading = true;
-  // Until nothing more comes.
-  size_t before = kBytes + 1;
-  for (int i = 0; i < 60 && (seen == 0 || seen != before); ++i) {
-    before = seen;
-    std::this_thread::sleep_for(300ms);
-  }
-  EXPECT_GT(seen, 0u);
-  EXPECT_LT(seen, kBytes) << "the rest was not sent";
-  EXPECT_EQ(spoiled, 0u);
-}
-
-TEST(CellPipe, GivesUpWhenItsConnectionsAreAlwaysEndedAtOnceAndSaysWhy) {
-  Peer peer([](Peer *, const CellMessage &) {}, "", false);
   TestedPipe pipe(peer.url());
-  EXPECT_THAT(pipe.until("over"), HasSubstr("only one may, of several processes of a trainer the first (rank 0)"));
-}
-
-TEST(CellPipe, ASecondOneOfTheSameNameIsRefusedAtOnceAndAnotherLaterIsNot) {
-  RecordedJob job;
-  {
-    TestedPipe first(job.peer.url());
-    EXPECT_EQ(first.until("up"), "up");
-    try {
-      const TestedPipe second(job.peer.url());
-      ADD_FAILURE() << "both are open";
-    } catch (const Failure &failure) {
-      EXPECT_EQ(failure.status(), FLARE_REFUSED);
-      EXPECT_THAT(failure.what(), HasSubstr("process " + std::to_string(::getpid()) + " is connected as the cell"));
-    }
-  }
-  TestedPipe again(job.peer.url());
-  EXPECT_EQ(again.until("up"), "up");
+  peer.send_task("t1");
+  std::string logged;
+  EXPECT_TRUE(eventually([&] {
+    logged += pipe.logged();
+    return logged.find("auth_token") != std::string::npos;
+  }));
 }
 
 }  // namespace

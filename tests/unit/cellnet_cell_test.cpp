@@ -286,6 +286,28 @@ TEST(CellnetCell, EverythingUnderWayFailsWithTheConnection) {
   EXPECT_THAT(cell.sent(), IsEmpty());
 }
 
+TEST(CellnetCell, AnAnswerSaysWhetherThePeerIsToBlame) {
+  TestedCell cell;
+  const auto local = [&] {
+    std::string all;
+    for (const auto &event : cell.machine.take_events()) {
+      if (const auto *answered = std::get_if<StreamCell::Answered>(&event)) all += answered->local ? "local " : "peer ";
+    }
+    return all;
+  };
+  cell.request();
+  cell.machine.on_time(kStart + 10s);
+  EXPECT_EQ(local(), "peer ");
+  cell.request();                       // waits to be sent
+  cell.request(std::string(100, 'x'));  // and for acknowledgements
+  cell.messages();
+  cell.request();
+  cell.machine.on_disconnected("gone");
+  EXPECT_EQ(local(), "local local local ");
+  cell.request();
+  EXPECT_EQ(local(), "local ");
+}
+
 TEST(CellnetCell, NothingIsLinedUpWithoutAConnection) {
   TestedCell cell;
   cell.machine.on_disconnected("gone");

@@ -330,6 +330,83 @@ TEST_F(Handler, APeerIsHeardOutAfterThisProcessWasHeldUp) {
   EXPECT_THAT(at(106s), Contains(HasSubstr("_PEER_GONE_"))) << "one interval is all that it gets";
 }
 
+TEST_F(Handler, WhoeverIsHeldUpWaitsAsLongAsThePeerTakesToBeHeard) {
+  PipeHandler::Options options;
+  options.heartbeat_interval = 1s;
+  options.peer_interval = 5s;
+  options.heartbeat_timeout = 30s;
+  make(options);
+  start();
+  now = TimePoint{} + 100s;
+  handler->check_held_up(now - 100ms, now);
+  EXPECT_THAT(at(100s), Contains(HasSubstr("_PEER_GONE_"))) << "a busy processor is no excuse";
+  make(options);
+  now = TimePoint{};
+  start();
+  now = TimePoint{} + 100s;
+  handler->check_held_up(TimePoint{} + 1s, now);
+  EXPECT_THAT(at(104s), Not(Contains(HasSubstr("_PEER_GONE_"))));
+  EXPECT_THAT(at(106s), Contains(HasSubstr("_PEER_GONE_")));
+}
+
+// TX-01
+TEST_F(Handler, SilenceCountsFromTheFirstSignOfAPeerThatMayNotBeThere) {
+  PipeHandler::Options options;
+  options.heartbeat_timeout = 30s;
+  make(options);
+  handler->start(now, false);
+  EXPECT_THAT(at(0s), ElementsAre("heartbeat"));
+  EXPECT_THAT(at(500s), ElementsAre("heartbeat"));
+  handler->on_held_up(now);
+  EXPECT_THAT(at(600s), ElementsAre("heartbeat"));
+  handler->on_peer_activity(now);
+  EXPECT_THAT(at(630s), ElementsAre("heartbeat"));
+  EXPECT_THAT(at(631s), Contains(HasSubstr("_PEER_GONE_")));
+}
+
+TEST_F(Handler, HeartbeatsThatAreAskedForHaveAGap) {
+  PipeHandler::Options options;
+  options.heartbeat_interval = 5s;
+  make(options);
+  start();
+  handler->beat_soon(now);
+  EXPECT_THAT(at(100ms), IsEmpty());
+  handler->beat_soon(now);
+  EXPECT_THAT(at(200ms), ElementsAre("heartbeat"));
+  EXPECT_THAT(at(5200ms), IsEmpty()) << "it takes the place of the next";
+  EXPECT_THAT(at(5201ms), ElementsAre("heartbeat"));
+}
+
+TEST_F(Handler, TheTransportMindsTheTimeOfWhatItWasHanded) {
+  PipeHandler::Options options = quiet();
+  options.max_resends = 0;
+  make(options);
+  send(request("a"), 10s);
+  take();
+  handler->on_handed_over("a");
+  EXPECT_FALSE(handler->deadline());
+  EXPECT_THAT(at(1000s), IsEmpty());
+  handler->on_ack("a", Refusal{"no answer"}, now);
+  EXPECT_THAT(take(), ElementsAre("sent a no: no answer"));
+}
+
+TEST_F(Handler, WhatWasNotSentIsNoAttempt) {
+  PipeHandler::Options options = quiet();
+  options.max_resends = 0;
+  options.resend_interval = 2s;
+  make(options);
+  send(request("a"), 10s);
+  take();
+  for (int i = 0; i < 5; ++i) {
+    handler->on_handed_over("a");
+    handler->on_not_sent("a", "no connection", now);
+    EXPECT_THAT(at(now - TimePoint{} + 1s), IsEmpty());
+    EXPECT_THAT(at(now - TimePoint{} + 1001ms), ElementsAre("transmit a"));
+  }
+  EXPECT_THAT(at(now - TimePoint{} + 10s), ElementsAre("sent a no: the peer did not acknowledge it within 10 s"))
+      << "nobody has taken it for so long";
+}
+
 TEST_F(Handler, ACancelledMessageIsReportedOnce) {
   send(request("a"));
   take();

@@ -17,9 +17,15 @@ namespace {
 // The consumer carries the state as text; here it is an object of the owner's, kept beside it.
 constexpr const char *kGoOn = "next";
 
+// With the minute that each request has it is a quarter of an hour: NVFlare's own receivers wait ten minutes for each.
+constexpr int kMaxRetries = 9;
+
+constexpr double kAfterLoss = 0.5;
+
 DownloadConsumer::Options consumer_options() {
   DownloadConsumer::Options options;
   options.confirm_capable = false;  // no such thing up to 2.8
+  options.max_retries = kMaxRetries;
   return options;
 }
 
@@ -29,7 +35,7 @@ ArrayDownload::ArrayDownload(std::vector<fobs::Source> sources, const fobs::Read
   for (fobs::Source &source : sources) {
     downloads_[source.dot];                          // none is an answer, too
     if (source.dot != fobs::dot::kArrays) continue;  // PyTorch's: whoever reads the message says so
-    parts_.push_back({std::move(source), DownloadConsumer(consumer_options()), {}, {}, 0, false});
+    parts_.push_back({std::move(source), DownloadConsumer(consumer_options()), {}, {}, 0, false, {}});
     parts_.back().consumer.begin();
   }
   if (parts_.empty()) state_ = State::kComplete;
@@ -50,6 +56,8 @@ void ArrayDownload::on_answer(size_t source, std::string_view code, const Bytes 
       part.reply_bytes = content.size;
     } catch (const Failure &failure) {
       return fail(failure.status(), failure.what());
+    } catch (const std::bad_alloc &) {
+      return fail(FLARE_OUT_OF_MEMORY, "not enough memory for its arrays");
     }
     using What = DownloadConsumer::Reply::What;
     using Status = fobs::DownloadReply::Status;
@@ -59,6 +67,10 @@ void ArrayDownload::on_answer(size_t source, std::string_view code, const Bytes 
     part.consumer.on_reply({what, kGoOn, std::nullopt});
   }
   act();
+}
+
+void ArrayDownload::on_not_sent(size_t source, double now) {
+  if (state_ == State::kRunning && source < parts_.size()) parts_[source].again_at = now + kAfterLoss;
 }
 
 void ArrayDownload::fail(flare_status status, const std::string &reason) {
@@ -71,15 +83,28 @@ void ArrayDownload::fail(flare_status status, const std::string &reason) {
 }
 
 void ArrayDownload::on_time(double now) {
-  for (Part &part : parts_) part.consumer.on_time(now);
+  if (state_ != State::kRunning) return;
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    Part &part = parts_[i];
+    part.consumer.on_time(now);
+    if (!part.again_at || now < *part.again_at) continue;
+    part.again_at.reset();
+    ask(i);
+  }
   act();
+}
+
+void ArrayDownload::ask(size_t index) {
+  const Part &part = parts_[index];
+  requests_.push_back({index, part.source.fqcn, fobs::write_request({part.source.ref_id, part.state})});
 }
 
 std::optional<double> ArrayDownload::deadline() const {
   std::optional<double> first;
   for (const Part &part : parts_) {
-    const auto one = part.consumer.deadline();
-    if (one && (!first || *one < *first)) first = one;
+    for (const auto one : {part.consumer.deadline(), part.again_at}) {
+      if (one && (!first || *one < *first)) first = one;
+    }
   }
   return state_ == State::kRunning ? first : std::nullopt;
 }
@@ -101,7 +126,7 @@ void ArrayDownload::act() {
 void ArrayDownload::act(size_t index, const DownloadConsumer::Action &action) {
   Part &part = parts_[index];
   if (std::holds_alternative<DownloadConsumer::Request>(action)) {
-    requests_.push_back({index, part.source.fqcn, fobs::write_request({part.source.ref_id, part.state})});
+    ask(index);
   } else if (std::holds_alternative<DownloadConsumer::Consume>(action)) {
     try {
       keep(&part);
@@ -114,7 +139,7 @@ void ArrayDownload::act(size_t index, const DownloadConsumer::Action &action) {
   } else if (std::holds_alternative<DownloadConsumer::Completed>(action)) {
     part.consumer.on_completed(true);
   } else if (const auto *failed = std::get_if<DownloadConsumer::Failed>(&action)) {
-    fail(FLARE_ABORTED, failed->reason);
+    fail(FLARE_IO, failed->reason);
   } else if (std::holds_alternative<DownloadConsumer::Done>(action)) {
     part.complete = true;
   }

@@ -33,6 +33,9 @@ class ArrayDownload {
   // What a request came to: NVFlare's return code and the content; "timeout" is one of them, after which the request is
   // made again for a while.
   void on_answer(size_t source, std::string_view return_code, const Bytes &content, double now);
+  // The request was lost here, with the connection for example: it is made again soon, which is always safe, and counts
+  // for nothing.
+  void on_not_sent(size_t source, double now);
   void fail(flare_status status, const std::string &reason);
   void on_time(double now);
   std::optional<double> deadline() const;
@@ -52,8 +55,10 @@ class ArrayDownload {
     fobs::DownloadReply reply;  // being consumed
     uint64_t reply_bytes = 0;
     bool complete = false;
+    std::optional<double> again_at;  // the request that was lost
   };
 
+  void ask(size_t index);
   void act();
   void act(size_t index, const DownloadConsumer::Action &action);
   void keep(Part *part);

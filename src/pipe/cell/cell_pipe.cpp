@@ -17,11 +17,17 @@ namespace flare {
 
 namespace {
 
-// The executor of 2.8 that starts trainers waits in each round for the next sign of life.
-constexpr Duration kLongestInterval = std::chrono::seconds(1);
-constexpr Duration kSoon = std::chrono::seconds(10);
-constexpr int kMostCutShort = 6;
-constexpr Duration kDownloadRequest = std::chrono::seconds(600);  // np_streaming_per_request_timeout
+// Long before whoever has the arrays gives them up, when nobody asks for them (np_min_download_timeout).
+constexpr Duration kDownloadRequest = std::chrono::seconds(60);
+
+// Far below what a cell has room for (CellLimits::max_requests).
+constexpr size_t kMaxMetricsUnderWay = 128;
+
+// Lost ones included, the peer should hear us before it gives us up.
+constexpr int kLeastBeatsPerTimeout = 3;
+
+// A peer that silence alone does not end is missed after so long.
+constexpr Duration kUnheard = std::chrono::seconds(60);
 
 double seconds(TimePoint time) { return to_seconds(time.time_since_epoch()); }
 TimePoint time_point(double seconds) { return TimePoint(from_seconds(seconds)); }
@@ -30,14 +36,15 @@ double wall_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-flare_status status_of(std::string_view topic) {
-  return topic == topic::kEnd ? FLARE_ENDED : topic == topic::kAbort ? FLARE_ABORTED : FLARE_PEER_GONE;
-}
-
 PipeHandler::Options handler_options(const Settings &settings) {
   PipeHandler::Options options;
-  options.heartbeat_interval = std::min(settings.heartbeat_interval, kLongestInterval);
+  options.heartbeat_interval = settings.heartbeat_interval;
   options.heartbeat_timeout = settings.heartbeat_timeout;
+  options.peer_interval = settings.heartbeat_interval;
+  if (options.heartbeat_timeout) {  // the peer has the same
+    const Duration most = *options.heartbeat_timeout / kLeastBeatsPerTimeout;
+    options.heartbeat_interval = std::min(options.heartbeat_interval, most);
+  }
   options.resend_interval = settings.resend_interval;
   options.max_resends = settings.max_resends;
   options.ack_delay = Duration::zero();
@@ -51,6 +58,39 @@ CellSecurity security_of(const std::string &name) {
 Chain chain_of(const fobs::Message &message) { return Chain(fobs::encode(message).take()); }
 
 std::string channel_of(const std::string &name) { return std::string(kChannelPrefix) + name; }
+
+class Raised {  // a flag, for as long as this lives
+ public:
+  explicit Raised(bool *flag) : flag_(flag) { *flag_ = true; }
+  ~Raised() { *flag_ = false; }
+  Raised(const Raised &) = delete;
+  Raised &operator=(const Raised &) = delete;
+
+ private:
+  bool *flag_;
+};
+
+// Of a task that was taken and cannot be worked on: NVFlare's executor takes it for what a failed trainer says.
+MessagePtr failed_reply(const Message &task, const std::string &reason) {
+  auto reply = std::make_shared<Message>();
+  reply->kind = MessageKind::kReply;
+  reply->topic = task.topic;
+  reply->id = new_uuid();
+  reply->request_id = task.id;
+  Map &headers = reply->data.headers;
+  headers.set(header::kReturnCode, "EXECUTION_EXCEPTION");
+  headers.set(header::kReason, reason);
+  headers.set(header::kTaskId, text_header(task.data, header::kTaskId, task.id));
+  headers.set(header::kTaskName, text_header(task.data, header::kTaskName, task.topic));
+  return reply;
+}
+
+// All the attempts to send a message: until then what it refers to must be there.
+Duration span_of(const Settings &settings, Duration timeout) {
+  const Duration once = timeout + settings.resend_interval;
+  const double times = 1.0 + static_cast<double>(settings.max_resends.value_or(0));
+  return std::max(settings.download_complete_timeout, from_seconds(std::min(to_seconds(once) * times, 1e9)));
+}
 
 }  // namespace
 
@@ -67,6 +107,7 @@ CellPipe::CellPipe(const Settings &settings, const ClientApiConfig &config, Cell
       blobs_(BlockPool::make(settings.warm_bytes, settings.warm_timeout)),
       handler_(handler_options(settings), settings.limits),
       source_(settings.limits),
+      metrics_(kMaxMetricsUnderWay),
       alarm_(loop->make_alarm([this] { pump(); })) {
   rules_.limits = settings.limits;
   rules_.new_block = [pool = blocks_](size_t size) { return pool->take(size); };
@@ -133,7 +174,7 @@ void CellPipe::lay_out(const MessagePtr &message, const SendOptions &options, Ou
   if (!outgoing->by_reference) return;
   const auto receivers = static_cast<int64_t>(std::max<size_t>(1, options.receivers.size()));
   source_.add(message->id, reference.ref_id, std::move(written.items), receivers,
-              to_seconds(settings_.download_complete_timeout), seconds(Clock::now()));
+              to_seconds(span_of(settings_, outgoing->timeout)), seconds(Clock::now()));
 }
 
 // Settles a message that was never on its way.
@@ -174,15 +215,32 @@ void CellPipe::close(const std::string &reason) {
 
 // ---- The cell ------------------------------------------------------------------------------------------------
 
+template <typename F>
+void CellPipe::guarded(F &&call) {
+  try {
+    call();
+  } catch (const std::exception &error) {
+    log_.error(std::string("internal error: ") + error.what());
+    finish(FLARE_INTERNAL, error.what());
+  }
+}
+
 void CellPipe::on_connected(const std::string &peer) {
-  const TimePoint now = Clock::now();
   connected_ = true;
-  connected_at_ = now;
-  if (closed_ || over_) return pump();
+  if (!closed_ && !over_) guarded([&] { take_connection(peer); });
+  pump();
+}
+
+void CellPipe::take_connection(const std::string &peer) {
+  const TimePoint now = Clock::now();
+  name_watch_.on_ready(now);
   const bool again = std::exchange(started_, true);
   connect_until_.reset();
   if (again) ++stats_.reconnects;
-  if (!again) handler_.start(now);
+  if (!again) {
+    handler_.start(now, false);
+    unheard_until_ = now + settings_.heartbeat_timeout.value_or(kUnheard);
+  }
   handler_.on_connected(now);
   PeerInfo info;
   info.instance = peer_name_;
@@ -190,32 +248,38 @@ void CellPipe::on_connected(const std::string &peer) {
   info.site = config_.site;
   info.job_id = config_.job_id;
   info.library = "NVFlare, by cell " + peer;
-  listener_->on_up(info, !again);
-  pump();
+  listener_->on_up(info, false);
 }
 
 void CellPipe::on_disconnected(const std::string &reason) {
   const bool before = std::exchange(connected_, false);
   if (closed_ || over_) return;
-  if (std::exchange(obstacle_, reason) != reason) log_.warn("no connection to " + config_.place.url + ": " + reason);
-  if (before) {
-    listener_->on_down(false);
-    check_for_another(reason, Clock::now());
-  }
+  guarded([&] { lose_connection(before, reason); });
   pump();
 }
 
-// Of two processes with one name that NameLock cannot see, on two machines, each ends the other's connection.
-void CellPipe::check_for_another(const std::string &reason, TimePoint now) {
-  cut_short_ = now - connected_at_ < kSoon ? cut_short_ + 1 : 0;
-  if (cut_short_ < kMostCutShort || closed_ || over_) return;
-  finish(FLARE_REFUSED, "the connection was lost " + std::to_string(cut_short_) + " times as soon as it was there (" +
-                            reason + "), as when another process connects as the cell '" + own_name_ +
-                            "': only one may, of several processes of a trainer the first (rank 0)");
+void CellPipe::lose_connection(bool was_there, const std::string &reason) {
+  const TimePoint now = Clock::now();
+  if (std::exchange(obstacle_, reason) != reason) log_.warn("no connection to " + config_.place.url + ": " + reason);
+  if (was_there) {
+    for (auto &[id, outgoing] : outgoing_) lost_here(&outgoing, reason, now);
+    listener_->on_down(false);
+  }
+  if (!name_watch_.on_lost(now) || closed_) return;
+  finish(FLARE_REFUSED, "the cell at " + config_.place.url + " closed " + std::to_string(NameWatch::kMost) +
+                            " connections soon after they were made (" + reason + "): another process has the name '" +
+                            own_name_ +
+                            "', which only one can have: end it, or open the agent in one process of the job only");
+  if (!closed_) client_->close();  // else the other one would go on to be thrown out
 }
 
 void CellPipe::on_event(StreamCell::Event event) {
   if (closed_) return;
+  guarded([&] { take_event(std::move(event)); });
+  pump();
+}
+
+void CellPipe::take_event(StreamCell::Event event) {
   const TimePoint now = Clock::now();
   if (auto *received = std::get_if<StreamCell::Received>(&event)) {
     on_received(std::move(*received), now);
@@ -225,17 +289,23 @@ void CellPipe::on_event(StreamCell::Event event) {
     auto node = leaving_.extract(sent->stream_id);
     if (!node.empty() && sent->error.empty()) source_.on_left(node.mapped().transaction, seconds(now));
   } else if (const auto *heard = std::get_if<StreamCell::Heard>(&event)) {
-    if (heard->origin == peer_name_) handler_.on_peer_activity(now);
+    if (heard->origin != peer_name_) return;
+    unheard_until_.reset();
+    handler_.on_peer_activity(now);
   } else if (const auto *complaint = std::get_if<StreamCell::Complaint>(&event)) {
     ++stats_.frames_rejected;
     log_.warn(complaint->text);
   }
-  pump();
 }
 
 void CellPipe::on_received(StreamCell::Received received, TimePoint now) {
   if (received.channel == kDownloadChannel) return on_download_request(received, seconds(now));
-  if (received.topic == kHeartbeatTopic || received.request_id.empty()) return;
+  if (received.topic == kHeartbeatTopic || received.request_id.empty()) {
+    // A client job process begins each round with one, and waits for one of ours (TX-12).
+    const bool of_tasks = received.topic == kHeartbeatTopic && received.channel == channel_of(config_.task_channel);
+    if (of_tasks && received.origin == peer_name_) handler_.beat_soon(now);
+    return;
+  }
   if (received.origin != peer_name_) {
     client_->refuse(received, "this pipe is that of " + peer_name_);
     return;
@@ -250,6 +320,10 @@ void CellPipe::on_message(StreamCell::Received received, TimePoint now) {
   message->topic = received.topic;
   message->id = text_of(received.headers, pipe_key::kMessageId);
   message->request_id = text_of(received.headers, pipe_key::kRequestId);
+  if (over_ && (message->topic == topic::kEnd || message->topic == topic::kAbort)) {  // said again
+    client_->answer(received, return_code::kOk, {});
+    return;
+  }
   if (message->id.empty() || message->id.size() > wire::kMaxId || over_) {
     client_->refuse(received, over_ ? over_reason_ : "a message of a pipe needs an id");
     return;
@@ -267,15 +341,17 @@ void CellPipe::on_message(StreamCell::Received received, TimePoint now) {
 }
 
 // It is acknowledged at once, and its arrays are fetched after that, however long it takes.
-void CellPipe::take(const MessagePtr &message, const Bytes &content, TimePoint now) {
-  std::optional<Refusal> refusal = listener_->on_offered(*message);
+void CellPipe::take(const std::shared_ptr<Message> &message, const Bytes &content, TimePoint now) {
+  std::optional<Refusal> refusal;
   try {
+    fobs::Message decoded = fobs::decode(content, settings_.limits);
+    message->data.headers = fobs::read_headers(decoded, rules_);
+    refusal = listener_->on_offered(*message);
     if (!refusal && incoming_.size() >= settings_.limits.max_transactions) refusal = Refusal{"too many transfers"};
     if (!refusal) {
-      fobs::Message decoded = fobs::decode(content, settings_.limits);
       auto sources = fobs::sources_of(decoded, settings_.limits);
-      incoming_.insert_or_assign(message->id,
-                                 Incoming{message, std::move(decoded), ArrayDownload(std::move(sources), rules_)});
+      incoming_.insert_or_assign(
+          message->id, Incoming{message, std::move(decoded), ArrayDownload(std::move(sources), rules_), false});
     }
   } catch (const Failure &failure) {
     refusal = Refusal{failure.what(), true};
@@ -315,27 +391,41 @@ void CellPipe::on_answered(const StreamCell::Answered &answered, TimePoint now) 
   auto node = asked_.extract(answered.request_id);
   if (node.empty()) return;
   const Asked &asked = node.mapped();
-  if (asked.source) {
-    const auto found = incoming_.find(asked.message_id);
-    if (found == incoming_.end()) return;
-    stats_.bytes_received += static_cast<int64_t>(answered.content.size);
-    if (answered.return_code == return_code::kTimeout) {
-      log_.warn("whoever has the arrays did not answer; a secure server drops what comes without a valid token" +
-                std::string(has_token() ? "" : ", and the configuration has none (auth_token)"));
-    }
-    found->second.download.on_answer(*asked.source, answered.return_code, answered.content, seconds(now));
-    return;
-  }
+  if (asked.source) return on_download_answer(asked, answered, now);
   const auto found = outgoing_.find(asked.message_id);
   if (found == outgoing_.end()) return;
   Outgoing &outgoing = found->second;
   outgoing.asked.erase(answered.request_id);
-  if (answered.return_code != return_code::kOk && outgoing.failure.empty()) {
-    outgoing.failure = answered.error.empty() ? "the peer answered " + answered.return_code : answered.error;
+  if (answered.local) return lost_here(&outgoing, answered.error, now);
+  // A peer that takes it only with its arrays has its time: sent again, it would lack those that were fetched. If it
+  // stops, the source ends the wait.
+  const bool fetching = outgoing.fetched_at && now - *outgoing.fetched_at < outgoing.timeout;
+  if (answered.return_code == return_code::kTimeout && fetching) return;
+  std::string failure;
+  if (answered.return_code != return_code::kOk) {
+    failure = answered.error.empty() ? "the peer answered " + answered.return_code : answered.error;
   }
-  if (!outgoing.asked.empty()) return;
-  const std::string failure = std::exchange(outgoing.failure, "");
+  if (asked.metric) {
+    const auto attempt = metrics_.on_answer(asked.message_id, *asked.metric, failure);
+    if (!attempt) return;
+    failure = attempt->failure;
+  }
   handler_.on_ack(asked.message_id, failure.empty() ? std::nullopt : std::optional(Refusal{failure}), now);
+}
+
+void CellPipe::on_download_answer(const Asked &asked, const StreamCell::Answered &answered, TimePoint now) {
+  const auto found = incoming_.find(asked.message_id);
+  if (found == incoming_.end()) return;
+  Incoming &incoming = found->second;
+  if (answered.local) return incoming.download.on_not_sent(*asked.source, seconds(now));
+  if (answered.return_code == return_code::kTimeout && !std::exchange(incoming.warned, true)) {
+    log_.warn("arrays of task " + asked.message_id + " are asked for again: " + answered.error +
+              ". A secure server drops what comes without a valid token" +
+              (has_token() ? ": auth_token or auth_token_signature may be wrong or too old"
+                           : ", and the configuration has none (auth_token)"));
+  }
+  stats_.bytes_received += static_cast<int64_t>(answered.content.size);
+  incoming.download.on_answer(*asked.source, answered.return_code, answered.content, seconds(now));
 }
 
 // ---- What goes out -------------------------------------------------------------------------------------------
@@ -374,25 +464,36 @@ void CellPipe::transmit(const std::string &id) {
     return;
   }
   if (!connected_) return;  // on_connected() transmits again
-  const bool metric = outgoing.message->topic == topic::kMetric;
-  const std::string channel = channel_of(metric ? *config_.metric_channel : config_.task_channel);
-  for (const Chain &content : outgoing.contents) {
-    Blob one = blob(peer_name_, channel, outgoing.message->topic, content);
-    one.headers = headers_of(*outgoing.message);
-    // The peer takes a message of one id once only.
-    if (metric && outgoing.contents.size() > 1) one.headers.set(pipe_key::kMessageId, new_uuid());
-    const std::string request = client_->request(std::move(one), outgoing.timeout);
-    outgoing.asked.insert(request);
-    asked_[request] = {id, std::nullopt};
+  handler_.on_handed_over(id);
+  if (outgoing.message->topic == topic::kMetric) {
+    metrics_.begin(id, outgoing.contents.size());  // pump_metrics() asks
+  } else {
+    ask(&outgoing, outgoing.contents.front(), std::nullopt);
   }
 }
 
+void CellPipe::ask(Outgoing *outgoing, const Chain &content, const std::optional<MetricWindow::Metric> &metric) {
+  const Message &message = *outgoing->message;
+  Blob one =
+      blob(peer_name_, channel_of(metric ? *config_.metric_channel : config_.task_channel), message.topic, content);
+  one.headers = headers_of(message);
+  if (metric) one.headers.set(pipe_key::kMessageId, metric->id);
+  const std::string request = client_->request(std::move(one), outgoing->timeout);
+  outgoing->asked.insert(request);
+  asked_[request] = {message.id, std::nullopt, metric ? std::optional(metric->index) : std::nullopt};
+}
+
 void CellPipe::stop_asking(Outgoing *outgoing, const std::string &reason) {
+  metrics_.stop(outgoing->message->id);
   for (const std::string &request : std::exchange(outgoing->asked, {})) {
     asked_.erase(request);
     client_->cancel(request, reason);
   }
-  outgoing->failure.clear();
+}
+
+void CellPipe::lost_here(Outgoing *outgoing, const std::string &reason, TimePoint now) {
+  stop_asking(outgoing, reason);
+  if (!outgoing->decided) handler_.on_not_sent(outgoing->message->id, reason, now);
 }
 
 // Nothing that is on its way refers to the message any more.
@@ -426,14 +527,10 @@ void CellPipe::transmit_heartbeats() {
 
 void CellPipe::pump() {
   if (pumping_ || closed_) return;
-  pumping_ = true;
-  try {
-    act();
-  } catch (...) {  // as a rule the connection ends by it, and the next one goes on
-    pumping_ = false;
-    throw;
+  {
+    const Raised pumping(&pumping_);
+    guarded([this] { act(); });
   }
-  pumping_ = false;
   set_alarm();
 }
 
@@ -444,6 +541,13 @@ void CellPipe::act() {
     finish(FLARE_UNREACHABLE, "no cell answered at " + config_.place.url + " within connect_timeout" +
                                   (obstacle_.empty() ? "" : ": " + obstacle_));
   }
+  if (unheard_until_ && now >= *unheard_until_) {
+    unheard_until_.reset();
+    log_.warn("connected, but nothing was heard yet from '" + peer_name_ +
+              "', the client job process's end of the pipe. It begins with its first task; if that is under way, the "
+              "two ends have not the same token, site or scheme of names");
+  }
+  handler_.check_held_up(due_, now);
   handler_.on_time(now);
   source_.on_time(seconds(now));
   for (auto &[id, incoming] : incoming_) incoming.download.on_time(seconds(now));
@@ -451,16 +555,27 @@ void CellPipe::act() {
   blobs_->trim(now);
   for (bool busy = true; busy && !closed_;) {
     busy = pump_handler();
+    busy = pump_metrics() || busy;
     busy = pump_source() || busy;
     busy = pump_downloads() || busy;
   }
+}
+
+bool CellPipe::pump_metrics() {
+  bool busy = false;
+  while (const auto metric = connected_ && !over_ ? metrics_.next() : std::nullopt) {
+    Outgoing &batch = outgoing_.at(metric->batch);
+    ask(&batch, batch.contents.at(metric->index), metric);
+    busy = true;
+  }
+  return busy;
 }
 
 bool CellPipe::pump_handler() {
   const auto actions = handler_.take_actions();
   // What an ending session takes with it is reported before the end itself, but for the same reason.
   for (const auto &action : actions) {
-    if (const auto *status = std::get_if<PipeHandler::Status>(&action)) ending_ = status_of(status->topic);
+    if (const auto *status = std::get_if<PipeHandler::Status>(&action)) ending_ = status_of(*status);
   }
   for (const auto &action : actions) {
     if (!closed_) perform(action);
@@ -499,10 +614,14 @@ void CellPipe::perform(const PipeHandler::Action &action) {
       std::erase_if(keys_, [&](const auto &keys) { return keys.first == task; });
     }
     const bool settled = outgoing.settlement.has_value();
-    listener_->on_accepted(sent->id, sent->accepted, sent->reason);
+    if (!outgoing.own) {
+      listener_->on_accepted(sent->id, sent->accepted, sent->reason);
+    } else if (!sent->accepted) {
+      log_.error("the peer was not told that task " + outgoing.message->request_id + " is lost: " + sent->reason);
+    }
     if (settled) settle(sent->id);
   } else if (const auto *status = std::get_if<PipeHandler::Status>(&action)) {
-    finish(status_of(status->topic), status->reason);
+    finish(status_of(*status), status->reason);
   }
 }
 
@@ -510,6 +629,7 @@ bool CellPipe::pump_source() {
   for (TransferEvent &event : source_.take_progress()) {
     const auto found = outgoing_.find(event.transaction);
     if (closed_ || found == outgoing_.end()) continue;
+    found->second.fetched_at = Clock::now();
     // The cells that come have names that no task knows. A single one that is expected is whoever comes.
     const std::vector<std::string> &expected = found->second.receivers;
     if (expected.size() <= 1) event.receiver = expected.empty() ? "" : expected.front();
@@ -525,6 +645,9 @@ bool CellPipe::pump_source() {
       handler_.on_ack(settlement.transaction, std::nullopt, Clock::now());
     } else if (found->second.decided) {
       settle(settlement.transaction);
+    } else {  // a peer that took it now would pass on references to nothing
+      stop_asking(&found->second, settlement.reason);
+      handler_.cancel(settlement.transaction, settlement.reason);
     }
   }
   return !settlements.empty();
@@ -536,7 +659,7 @@ bool CellPipe::pump_downloads() {
     if (!connected_ && incoming.download.state() == ArrayDownload::State::kRunning) continue;  // they can wait
     for (auto &request : incoming.download.take_requests()) {
       Blob asking = blob(request.fqcn, kDownloadChannel, kDownloadTopic, chain_of(request.content));
-      asked_[client_->request(std::move(asking), kDownloadRequest)] = {id, request.source};
+      asked_[client_->request(std::move(asking), kDownloadRequest)] = {id, request.source, std::nullopt};
     }
     if (incoming.download.state() != ArrayDownload::State::kRunning) finished.push_back(id);
   }
@@ -557,21 +680,35 @@ void CellPipe::finish_download(const std::string &id) {
       asked_.erase(request);
       client_->cancel(request, download.reason());
     }
-    listener_->on_message_lost(incoming.message, download.status(), download.reason());
-    return;
+    return lose(incoming.message, download.status(), download.reason());
   }
+  auto message = std::make_shared<Message>(*incoming.message);
+  fobs::Keys keys;
   try {
-    auto message = std::make_shared<Message>(*incoming.message);
-    fobs::Keys keys;
     message->data = fobs::read_shareable(incoming.content, download.take_downloads(), rules_, &keys);
-    if (!keys.empty()) keys_.emplace_back(id, std::move(keys));
-    if (keys_.size() > settings_.limits.max_queued_messages) keys_.pop_front();
-    listener_->on_message(message);
   } catch (const Failure &failure) {
-    listener_->on_message_lost(incoming.message, failure.status(), failure.what());
+    return lose(incoming.message, failure.status(), failure.what());
   } catch (const std::bad_alloc &) {
-    listener_->on_message_lost(incoming.message, FLARE_OUT_OF_MEMORY, "not enough memory for its arrays");
+    return lose(incoming.message, FLARE_OUT_OF_MEMORY, "not enough memory for its arrays");
   }
+  if (!keys.empty()) keys_.emplace_back(id, std::move(keys));
+  if (keys_.size() > settings_.limits.max_queued_messages) keys_.pop_front();
+  listener_->on_message(message);
+}
+
+// NVFlare's own agent acknowledges a task when it has all of it; from one that acknowledges before the client job
+// process waits for a result, so it has to be told (W-18).
+void CellPipe::lose(const MessagePtr &task, flare_status status, const std::string &reason) {
+  listener_->on_message_lost(task, status, reason);
+  if (closed_ || over_ || task->kind != MessageKind::kRequest) return;
+  Outgoing outgoing;
+  outgoing.message = failed_reply(*task, "the trainer could not get the task: " + reason);
+  outgoing.timeout = settings_.submit_result_timeout;
+  outgoing.own = true;
+  lay_out(outgoing.message, {}, &outgoing);
+  const MessagePtr message = outgoing.message;
+  outgoing_.insert_or_assign(message->id, std::move(outgoing));
+  handler_.send(message, settings_.submit_result_timeout, Clock::now());
 }
 
 // Nothing of the message is referred to any more when the listener hears of it.
@@ -580,8 +717,10 @@ void CellPipe::settle(const std::string &id) {
   if (found == outgoing_.end()) return;
   const ArraySource::Settlement settlement = *found->second.settlement;
   let_go(id, &found->second, settlement.reason);
+  const bool own = found->second.own;
   outgoing_.erase(found);
-  listener_->on_settled(id, settlement.status, settlement.reason);
+  metrics_.forget(id);
+  if (!own) listener_->on_settled(id, settlement.status, settlement.reason);
 }
 
 const fobs::Keys &CellPipe::keys_of(const std::string &task) const {
@@ -595,6 +734,7 @@ void CellPipe::finish(flare_status status, const std::string &reason) {
   over_ = status;
   over_reason_ = reason;
   connect_until_.reset();
+  unheard_until_.reset();
   log_.info("session over status=" + std::string(flare_status_text(status)) + " reason=" + reason);
   handler_.stop(reason);
   pump_handler();
@@ -606,18 +746,31 @@ void CellPipe::finish(flare_status status, const std::string &reason) {
     for (const std::string &id : ids) source_.cancel(id, status, reason, now);
     pump_source();
     pump_downloads();
+    for (const std::string &id : ids) give_up(id, status, reason);
   }
   if (!closed_) listener_->on_over(status, reason);
 }
 
+// What a defect kept from being settled.
+void CellPipe::give_up(const std::string &id, flare_status status, const std::string &reason) {
+  const auto found = outgoing_.find(id);
+  if (closed_ || found == outgoing_.end()) return;
+  Outgoing &outgoing = found->second;
+  stop_asking(&outgoing, reason);
+  if (!outgoing.settlement) outgoing.settlement = ArraySource::Settlement{id, status, reason};
+  if (!std::exchange(outgoing.decided, true) && !outgoing.own) listener_->on_accepted(id, false, reason);
+  settle(id);
+}
+
 void CellPipe::set_alarm() {
   if (closed_) return;
-  auto deadline = earlier(connect_until_, handler_.deadline());
+  auto deadline = earlier(earlier(connect_until_, unheard_until_), handler_.deadline());
   if (const auto own = source_.deadline()) deadline = earlier(deadline, time_point(*own));
   for (const auto &[id, incoming] : incoming_) {
     if (const auto again = incoming.download.deadline()) deadline = earlier(deadline, time_point(*again));
   }
-  alarm_->set(earlier(deadline, earlier(blocks_->deadline(), blobs_->deadline())));
+  due_ = earlier(deadline, earlier(blocks_->deadline(), blobs_->deadline()));
+  alarm_->set(due_);
 }
 
 }  // namespace flare

@@ -4,6 +4,10 @@
 //
 // Delivered means: the client job process has taken the result, and whoever it hands the result to, as a rule the
 // server's job, has fetched every array.
+//
+// Up means: the cell of the site is there, through which all goes. Whether the client job process has its end of the
+// pipe open is not known before its first task: it says nothing earlier, and waits itself for our heartbeats. So
+// silence counts only from the first sign of it on, and connect_timeout is that of the site's cell.
 #pragma once
 
 #include <deque>
@@ -24,6 +28,8 @@
 #include "pipe/cell/array_download.h"
 #include "pipe/cell/array_source.h"
 #include "pipe/cell/cell_name.h"
+#include "pipe/cell/metric_window.h"
+#include "pipe/cell/name_watch.h"
 #include "pipe/pipe.h"
 #include "pipe/pipe_handler.h"
 #include "runtime/log.h"
@@ -52,9 +58,10 @@ class CellPipe : public Pipe, private CellClientListener {
     std::vector<std::string> receivers;
     bool by_reference = false;
     Duration timeout{};
-    std::set<std::string> asked;  // requests under way
-    std::string failure;          // of one of them
-    bool decided = false;         // accepted or not: on_accepted was said
+    std::set<std::string> asked;          // requests under way
+    bool own = false;                     // of this pipe: nobody above knows of it
+    bool decided = false;                 // accepted or not: on_accepted was said
+    std::optional<TimePoint> fetched_at;  // something of it, last
     std::optional<ArraySource::Settlement> settlement;
   };
   // A task whose arrays are being fetched.
@@ -62,6 +69,7 @@ class CellPipe : public Pipe, private CellClientListener {
     MessagePtr message;  // without its data
     fobs::Message content;
     ArrayDownload download;
+    bool warned = false;  // that nobody answers
   };
   // An answer to who downloads.
   struct Leaving {
@@ -71,7 +79,8 @@ class CellPipe : public Pipe, private CellClientListener {
   // What a request to a cell is for.
   struct Asked {
     std::string message_id;
-    std::optional<size_t> source;  // of the download; none: the message itself
+    std::optional<size_t> source;  // of the download
+    std::optional<size_t> metric;  // of the batch; neither: the message itself
   };
 
   // CellClientListener
@@ -79,15 +88,23 @@ class CellPipe : public Pipe, private CellClientListener {
   void on_disconnected(const std::string &reason) override;
   void on_event(StreamCell::Event event) override;
 
-  void check_for_another(const std::string &reason, TimePoint now);
+  // A defect ends the session: above it the connection would be taken for the culprit, and made again and again.
+  template <typename F>
+  void guarded(F &&call);
+  void take_connection(const std::string &peer);
+  void lose_connection(bool was_there, const std::string &reason);
+  void take_event(StreamCell::Event event);
   void on_received(StreamCell::Received received, TimePoint now);
   void on_message(StreamCell::Received received, TimePoint now);
   void on_download_request(const StreamCell::Received &received, double now);
   void on_answered(const StreamCell::Answered &answered, TimePoint now);
-  void take(const MessagePtr &message, const Bytes &content, TimePoint now);
+  void on_download_answer(const Asked &asked, const StreamCell::Answered &answered, TimePoint now);
+  void take(const std::shared_ptr<Message> &message, const Bytes &content, TimePoint now);
 
   void lay_out(const MessagePtr &message, const SendOptions &options, Outgoing *outgoing);
   void transmit(const std::string &id);
+  void ask(Outgoing *outgoing, const Chain &content, const std::optional<MetricWindow::Metric> &metric);
+  void lost_here(Outgoing *outgoing, const std::string &reason, TimePoint now);
   void transmit_heartbeats();
   void stop_asking(Outgoing *outgoing, const std::string &reason);
   void let_go(const std::string &id, Outgoing *outgoing, const std::string &reason);
@@ -99,12 +116,15 @@ class CellPipe : public Pipe, private CellClientListener {
   void pump();
   void act();
   bool pump_handler();
+  bool pump_metrics();
   bool pump_source();
   bool pump_downloads();
   void perform(const PipeHandler::Action &action);
   void settle(const std::string &id);
   void finish_download(const std::string &id);
+  void lose(const MessagePtr &task, flare_status status, const std::string &reason);
   void finish(flare_status status, const std::string &reason);
+  void give_up(const std::string &id, flare_status status, const std::string &reason);
   void set_alarm();
   bool has_token() const { return config_.auth_token != kNotAuthenticated; }
   const fobs::Keys &keys_of(const std::string &task) const;
@@ -120,6 +140,8 @@ class CellPipe : public Pipe, private CellClientListener {
   std::shared_ptr<BlockPool> blocks_, blobs_;
   PipeHandler handler_;
   ArraySource source_;
+  MetricWindow metrics_;
+  NameWatch name_watch_;
   std::unique_ptr<CellClient> client_;
   std::map<std::string, StreamCell::Received> questions_;  // of the peer, by message: not answered yet
   std::map<std::string, Outgoing> outgoing_;
@@ -129,15 +151,15 @@ class CellPipe : public Pipe, private CellClientListener {
   std::deque<std::pair<std::string, fobs::Keys>>
       keys_;  // of tasks that were not answered, by message; the oldest first
   bool connected_ = false, started_ = false;
-  TimePoint connected_at_{};
-  int cut_short_ = 0;  // connections in a row that the other end closed soon
   std::optional<TimePoint> connect_until_;
+  std::optional<TimePoint> unheard_until_;  // then a warning that the peer is not there
   std::string obstacle_;
   std::optional<flare_status> over_;
   std::string over_reason_;
   flare_status ending_ = FLARE_STALLED;  // why messages fail that were not accepted
   int64_t heartbeats_ = 0;
   bool pumping_ = false, closed_ = false;
+  std::optional<TimePoint> due_;  // the alarm
   PipeStats stats_;
   std::unique_ptr<Loop::Alarm> alarm_;
 };

@@ -15,9 +15,6 @@ namespace {
 
 constexpr int kMaxConfirms = 10;
 
-// An alarm that rings so late did not wait for a busy processor: the process was frozen or suspended.
-constexpr Duration kHeldUp = std::chrono::milliseconds(500);
-
 std::string ack_id(const wire::Settled &settled) {
   return settled.receiver.empty() ? settled.transaction : settled.transaction + "/" + settled.receiver;
 }
@@ -338,7 +335,7 @@ void FramePipe::pump() {
   if (pumping_ || closed_) return;
   pumping_ = true;
   const TimePoint now = Clock::now();
-  if (due_ && now - *due_ > kHeldUp) handler_.on_held_up(now);
+  handler_.check_held_up(due_, now);
   session_->on_time(now);
   handler_.on_time(now);
   for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_time(now);
