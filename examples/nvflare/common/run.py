@@ -28,17 +28,19 @@ from nvflare.job_config.script_runner import FrameworkType, ScriptRunner  # noqa
 COMPLETED = "FINISHED:COMPLETED"
 
 
-def script_runner(command, module, folder):
-    """NVFlare's own way for a program: a script, named relative to the working folder, that a command runs."""
+def script_runner(command, module, folder, runner=ScriptRunner, **more):
+    """NVFlare's own way for a program: a script, named relative to the working folder, that a command runs. `more` are
+    further arguments of the runner."""
     (folder / "trainer.sh").write_text(f"exec {command}\n")
     os.chdir(folder)
-    return ScriptRunner(
+    return runner(
         script="trainer.sh",
         command="sh",
         launch_external_process=True,
         framework=FrameworkType.NUMPY,
         params_transfer_type=TransferType(module.TRANSFER),
         shutdown_timeout=10.0,  # the trainer ends by itself when the job does; NVFlare's default kills it at once
+        **more,
     )
 
 
