@@ -17,7 +17,9 @@ from nvflare.app_common.widgets.metric_relay import MetricRelay
 from nvflare.fuel.utils.pipe.cell_pipe import CellPipe, Mode
 from nvflare.job_config.script_runner import BaseScriptRunner
 from poc_test import LIMIT, Job, Poc, hello_command, run  # it knows where the examples are
+from replace_trainer_test import blocks
 
+from federation import free_port
 from hello import job as hello
 
 
@@ -33,6 +35,18 @@ def to_the_server():
     return {"runner": BaseScriptRunner, "task_pipe": task_pipe, "metric_pipe": metric_pipe}
 
 
+class Federation(run.Federation):
+    """With a site whose parent process listens as docs/replace_trainer.md says."""
+
+    def _provision(self):
+        super()._provision()
+        self.fixed_port = free_port()
+        (shown,) = blocks("A TaskExchanger", "json")
+        config = json.loads(shown)
+        config["internal"]["resources"]["port"] = self.fixed_port
+        (self.kits / "site-2" / "local" / "comm_config.json").write_text(json.dumps(config))
+
+
 class Exchanger:
     """The components of a client whose trainer is started by somebody else."""
 
@@ -45,6 +59,8 @@ class Exchanger:
 
 
 class Secure(Poc):
+    Federation = Federation
+
     @classmethod
     def submit(cls):
         command = shlex.join(hello_command("c"))
@@ -56,18 +72,19 @@ class Secure(Poc):
         cls.parent = launched("parent")
         cls.server = launched("server", **to_the_server())
         cls.by_hand = Job(cls.federation, cls.folder / "by-hand", "hello", Exchanger())
-        cls.trainers = [cls.start(site) for site in run.SITES]
-
-    @classmethod
-    def start(cls, site):
-        """The trainer of the job by hand, as soon as the site has what it must know."""
-        file = cls.config_file(cls.by_hand, site)
+        file = cls.config_file(cls.by_hand, "site-1")
         end = time.monotonic() + LIMIT
         while not file.exists():
             if time.monotonic() > end:
-                raise TimeoutError(f"{site} does not write {file}")
+                raise TimeoutError(f"the site does not write {file}")
             time.sleep(0.1)
-        environment = {**os.environ, "FLARE_AGENT_URL": f"nvflare:{file}"}
+        cls.trainers = [cls.start(url=f"nvflare:{file}")]
+        address = f"cell+tcp://localhost:{cls.federation.fixed_port}"
+        cls.trainers.append(cls.start(url=address, site="site-2", agent_id="by_hand", cell_parent="site-2"))
+
+    @classmethod
+    def start(cls, **options):
+        environment = {**os.environ, **{f"FLARE_AGENT_{name.upper()}": value for name, value in options.items()}}
         trainer = subprocess.Popen(hello_command("c"), cwd=cls.folder, env=environment, stdin=subprocess.DEVNULL)
         cls.addClassCleanup(trainer.wait)
         cls.addClassCleanup(trainer.kill)

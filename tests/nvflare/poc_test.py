@@ -105,6 +105,8 @@ class Resident:
 class Poc(unittest.TestCase):
     """One federation, to which submit() gives the jobs before the first test."""
 
+    Federation = run.Federation
+
     @classmethod
     def setUpClass(cls):
         cls.driver = driver()
@@ -116,7 +118,7 @@ class Poc(unittest.TestCase):
         mine = {"TMPDIR": str(cls.temporary), cls.driver.MARK: cls.mark, "FLARE_AGENT_LIBRARY": library}
         cls.enterClassContext(mock.patch.dict(os.environ, mine))
         cls.addClassCleanup(cls.driver.left_behind, cls.mark, 0)  # this process has no mark: it was started without
-        cls.federation = cls.enterClassContext(run.Federation(cls.folder / "federation"))
+        cls.federation = cls.enterClassContext(cls.Federation(cls.folder / "federation"))
         cls.submit()
 
     def assert_learned(self, job):
