@@ -53,7 +53,6 @@ recipe.add_client_input_filter(SeenFilter("task"), tasks=["train"])
 recipe.add_client_output_filter(SeenFilter("result"), tasks=["train"])
 """
 JOB_FILTERS = """
-from nvflare.apis.fl_constant import FilterKey
 from nvflare.job_config.defs import FilterType
 job.to_clients(SeenFilter("task"), filter_type=FilterType.TASK_DATA, tasks=["train"])
 job.to_clients(SeenFilter("result"), filter_type=FilterType.TASK_RESULT, tasks=["train"])
@@ -73,12 +72,12 @@ class Page(unittest.TestCase):
         (self.home / "trainer.sh").write_text(here(script))
         (self.home / "client.py").write_text("raise SystemExit('replaced')\n")
 
-    def start(self, *command, log="job.txt", **variables):
+    def start(self, *command, log="job.txt"):
         with open(self.home / log, "wb") as output:
             return subprocess.Popen(
                 command,
                 cwd=self.home,
-                env=self.environment | variables,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
