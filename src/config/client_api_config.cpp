@@ -186,17 +186,20 @@ json parse_object(const std::string &name, std::string_view content) {
 ClientApiConfig parse_client_api_config(const std::string &name, std::string_view content) {
   const json object = parse_object(name, content);
   const Section file(name, "", object);
-  if (!file.has("TASK_EXCHANGE")) {
+  // TaskExchanger says nothing of itself, but its job's MetricRelay and ExternalConfigurator may have left this file.
+  const bool of_client_api = file.has("TASK_EXCHANGE");
+  if (!of_client_api && !file.has("METRICS_EXCHANGE")) {
     file.refuse("it has no TASK_EXCHANGE: no file that NVFlare up to 2.8 writes for a trainer outside its process");
   }
-  const Section exchange = file.section("TASK_EXCHANGE");
+  const Section exchange = file.section(of_client_api ? "TASK_EXCHANGE" : "METRICS_EXCHANGE");
   ClientApiConfig config;
+  config.pass_through = of_client_api;
   if (kind_of(exchange) == kFilePipe) {
     read_files(file, exchange, &config);
   } else {
     read_cell(file, exchange, &config);
   }
-  read_task_exchange(exchange, &config);
+  if (of_client_api) read_task_exchange(exchange, &config);
   if (file.has("METRICS_EXCHANGE")) read_metrics_exchange(file.section("METRICS_EXCHANGE"), &config);
   return config;
 }

@@ -32,19 +32,21 @@ import run  # noqa: E402
 from job_test import driver  # noqa: E402
 
 LIMIT = 150  # seconds for one job, with three others beside it
+ROWS = EXAMPLES / "hello" / "breast_cancer.csv"
 LANGUAGES = [name for name in ("c", "cpp", "go", "rust", "julia") if (BUILD / "bin" / f"hello_trainer_{name}").exists()]
+
+
+def hello_command(language):
+    return [str(BUILD / "bin" / f"hello_trainer_{language}"), str(ROWS)]
 
 
 class Job:
     """Submitted at once; what is left of it is in `workspace` after finish()."""
 
-    def __init__(self, federation, folder, example, *command, with_code=True, **arguments):
-        """`arguments` are those of AgentExecutor beside its command."""
+    def __init__(self, federation, folder, example, client, with_code=True):
         self.federation, self.workspace = federation, folder
         folder.mkdir()
-        module = importlib.import_module(f"{example}.job")
-        client = run.AgentExecutor([str(word) for word in command], **arguments)
-        job = run.make_job(module, folder, client)
+        job = run.make_job(importlib.import_module(f"{example}.job"), folder, client)
         job.export_job(str(folder))
         if not with_code:
             shutil.rmtree(folder / job.name / "app" / "custom")
@@ -74,13 +76,14 @@ class Job:
 
 
 def hello(federation, folder, language):
-    program = BUILD / "bin" / f"hello_trainer_{language}"
-    return Job(federation, folder / language, "hello", program, EXAMPLES / "hello" / "breast_cancer.csv")
+    return Job(federation, folder / language, "hello", run.AgentExecutor(hello_command(language)))
 
 
-def odd(federation, folder, example, mode, **arguments):
+def odd(federation, folder, example, mode, with_code=True, **arguments):
+    """`arguments` are those of AgentExecutor beside its command."""
     name = "-".join([mode, *arguments])
-    return Job(federation, folder / name, example, BUILD / "bin" / "odd_trainer", mode, **arguments)
+    client = run.AgentExecutor([str(BUILD / "bin" / "odd_trainer"), mode], **arguments)
+    return Job(federation, folder / name, example, client, with_code)
 
 
 class Resident:
@@ -91,7 +94,7 @@ class Resident:
         (federation.kits / site / "local" / "flare_agent_policy.json").write_text(json.dumps(policy))
         mine = {"RENDEZVOUS_DIR": str(folder), "AGENT_ID": "hello", "CONNECT_TIMEOUT": "none"}
         environment = {**os.environ, **{f"FLARE_AGENT_{name}": value for name, value in mine.items()}}
-        command = [BUILD / "bin" / "hello_trainer_c", "--resident", EXAMPLES / "hello" / "breast_cancer.csv"]
+        command = [BUILD / "bin" / "hello_trainer_c", "--resident", ROWS]
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
 
     def end(self):
@@ -99,7 +102,11 @@ class Resident:
         self.process.wait()
 
 
-class Quick(unittest.TestCase):
+class Poc(unittest.TestCase):
+    """One federation, to which submit() gives the jobs before the first test."""
+
+    Federation = run.Federation
+
     @classmethod
     def setUpClass(cls):
         cls.driver = driver()
@@ -111,9 +118,18 @@ class Quick(unittest.TestCase):
         mine = {"TMPDIR": str(cls.temporary), cls.driver.MARK: cls.mark, "FLARE_AGENT_LIBRARY": library}
         cls.enterClassContext(mock.patch.dict(os.environ, mine))
         cls.addClassCleanup(cls.driver.left_behind, cls.mark, 0)  # this process has no mark: it was started without
-        cls.federation = cls.enterClassContext(run.Federation(cls.folder / "federation"))
+        cls.federation = cls.enterClassContext(cls.Federation(cls.folder / "federation"))
         cls.submit()
 
+    def assert_learned(self, job):
+        self.assertEqual(job.finish(), "FINISHED:COMPLETED")
+        output = io.StringIO()
+        with mock.patch.object(sys, "argv", ["check.py", "hello", str(job.workspace)]):
+            with contextlib.redirect_stdout(output):
+                self.assertEqual(check.main(), 0, output.getvalue())
+
+
+class Quick(Poc):
     @classmethod
     def submit(cls):
         cls.c, cls.cpp = (hello(cls.federation, cls.folder, language) for language in ("c", "cpp"))
@@ -128,13 +144,6 @@ class Quick(unittest.TestCase):
         while not all(log.exists() and "invoking task executor" in log.read_text() for log in logs):
             self.assertLess(time.monotonic(), end, "a site got no task")
             time.sleep(0.2)
-
-    def assert_learned(self, job):
-        self.assertEqual(job.finish(), "FINISHED:COMPLETED")
-        output = io.StringIO()
-        with mock.patch.object(sys, "argv", ["check.py", "hello", str(job.workspace)]):
-            with contextlib.redirect_stdout(output):
-                self.assertEqual(check.main(), 0, output.getvalue())
 
     def test_0_nobody_is_let_in_without_a_certificate(self):
         context = ssl.create_default_context(cafile=self.federation.kits / "site-1" / "startup" / "rootCA.pem")
@@ -220,7 +229,8 @@ class All(Quick):
         for resident in residents:
             self.addCleanup(resident.end)
         for name in ("first", "second"):
-            self.assert_learned(Job(self.federation, self.folder / name, "hello", trainer="hello"))
+            client = run.AgentExecutor(trainer="hello")
+            self.assert_learned(Job(self.federation, self.folder / name, "hello", client))
             self.assertEqual([resident.process.poll() for resident in residents], [None, None])
 
 

@@ -110,6 +110,7 @@ TEST(ClientApiConfigFile, EverythingOfASiteIsRead) {
   EXPECT_TRUE(config.train_with_evaluation);
   EXPECT_TRUE(config.differences);
   EXPECT_FALSE(config.launched_once);
+  EXPECT_TRUE(config.pass_through);
 }
 
 TEST(ClientApiConfigFile, TheSimulatorsParentIsTheServer) {
@@ -143,6 +144,21 @@ TEST(ClientApiConfigFile, WithoutAnUrlTheSitesParentProcessIsMeant) {
   json config = of_a_site();
   pipe_of(&config)["root_url"] = "";
   EXPECT_EQ(parse(config).place.url, "tcp://localhost:19117");
+}
+
+TEST(ClientApiConfigFile, OfATaskExchangerOnlyTheMetricsAreDescribed) {
+  json config = of_a_site();
+  config.erase("TASK_EXCHANGE");
+  config["METRICS_EXCHANGE"]["pipe"]["ARG"]["token"] = "trainer";
+  const ClientApiConfig read = parse(config);
+  EXPECT_EQ(read.token, "trainer");
+  EXPECT_EQ(read.job_id, "0d1c-42");
+  EXPECT_EQ(read.auth_token, "4f");
+  EXPECT_EQ(read.place.parent, "site-1");
+  EXPECT_EQ(read.task_channel, "task");
+  EXPECT_EQ(read.metric_channel, "metric");
+  EXPECT_EQ(read.heartbeat_timeout_s, 60);
+  EXPECT_FALSE(read.pass_through);
 }
 
 TEST(ClientApiConfigFile, WhatIsAbsentHasTheDefaultsOfNvflare) {

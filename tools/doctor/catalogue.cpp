@@ -14,9 +14,9 @@ constexpr Entry kCatalogue[] = {
     {Id::kNoUrl, "no-url", kProblem, "options are given, but none of them says where to connect",
      "set FLARE_AGENT_URL, or FLARE_AGENT_PROFILE to a profile that has a url"},
     {Id::kClientApiConfig, "client-api-config", kProblem,
-     "NVFlare's file for the trainer (config/client_api_config.json) is broken, or its job asks for what only Python "
-     "can",
-     "change the setting of the job that is named (docs/nvflare.md), or let the job use AgentExecutor"},
+     "NVFlare's file for the trainer (config/client_api_config.json) is broken, or its job or site asks for what only "
+     "Python can",
+     "change the setting that is named (docs/replace_trainer.md), or let the job use AgentExecutor"},
     {Id::kNvflare29, "nvflare-2.9-client-api", kProblem,
      "NVFLARE_CLIENT_API_BOOTSTRAP is set: the job uses the client API of NVFlare 2.9, whose wire is not spoken yet",
      "let the job use AgentExecutor (docs/nvflare.md)"},

@@ -13,6 +13,7 @@ struct Phrase {
 
 constexpr Phrase kPhrases[] = {
     {"client API configuration ", Id::kClientApiConfig},
+    {"is no address of a cell", Id::kClientApiConfig},
     {"the client API of NVFlare 2.9", Id::kNvflare29},
     {"'nvflare:' finds nothing", Id::kNoUrl},
     {": it has no url", Id::kNoUrl},
@@ -50,6 +51,8 @@ constexpr Phrase kPhrases[] = {
     {" wire version", Id::kWireVersion},
     {"is connected already", Id::kNameTaken},
     {"another process is agent", Id::kNameTaken},
+    {"is connected as the cell", Id::kNameTaken},
+    {"connects as the cell", Id::kNameTaken},
 };
 
 }  // namespace

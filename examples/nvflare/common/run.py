@@ -37,25 +37,28 @@ def file_pipes(folder):
     return {name: FilePipe(mode=Mode.PASSIVE, root_path=root) for name in ("task_pipe", "metric_pipe")}
 
 
-def script_runner(command, module, folder, pipes):
-    """NVFlare's own way for a program: a script, named relative to the working folder, that a command runs."""
+def script_runner(command, module, folder, runner=ScriptRunner, **more):
+    """NVFlare's own way for a program: a script, named relative to the working folder, that a command runs. `more` are
+    further arguments of the runner."""
     (folder / "trainer.sh").write_text(f"exec {command}\n")
     os.chdir(folder)
-    return BaseScriptRunner(
+    return runner(
         script="trainer.sh",
         command="sh",
         launch_external_process=True,
         framework=FrameworkType.NUMPY,
         params_transfer_type=TransferType(module.TRANSFER),
         shutdown_timeout=10.0,  # the trainer ends by itself when the job does; NVFlare's default kills it at once
-        **pipes,
+        **more,
     )
 
 
 def client_of(options, module):
     folder = options.workspace.parent
-    if options.pipe in ("cell", "file"):
-        return script_runner(options.command, module, folder, file_pipes(folder) if options.pipe == "file" else {})
+    if options.pipe == "cell":
+        return script_runner(options.command, module, folder)
+    if options.pipe == "file":
+        return script_runner(options.command, module, folder, BaseScriptRunner, **file_pipes(folder))
     if options.python:
         script = HERE.parent / getattr(module, "CLIENT", options.job) / "client.py"
         transfer = TransferType(module.TRANSFER)

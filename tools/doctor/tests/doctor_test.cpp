@@ -285,6 +285,46 @@ TEST(Doctor, HasAPlaceForEachFinding) {
   for (const Entry &known : catalogue()) EXPECT_TRUE(seen.contains(known.id)) << known.name;
 }
 
+// What NVFlare 2.8 leaves for a trainer.
+Prepare of_nvflare(const std::string &url, const std::string &format) {
+  const Json pipe = {{"CLASS_NAME", "nvflare.fuel.utils.pipe.cell_pipe.CellPipe"},
+                     {"ARG", {{"site_name", "s"}, {"token", "j"}, {"root_url", url}, {"secure_mode", false}}}};
+  const Json content = {{"TASK_EXCHANGE", {{"exchange_format", format}, {"pipe", pipe}}}};
+  return file("config/client_api_config.json", content.dump());
+}
+
+TEST(Doctor, NamesTheSettingOfAJobOrSiteThatWantsPython) {
+  struct {
+    std::string url, format, setting;
+  } const cases[] = {
+      {"grpc://localhost:1", "numpy", "comm_config.json"},
+      {"http://localhost:1", "numpy", "comm_config.json"},
+      {"tcp://localhost:1", "pytorch", "params_exchange_format"},
+  };
+  for (const auto &[url, format, setting] : cases) {
+    Place place;
+    of_nvflare(url, format)(place);
+    const Answer answer = place.run("");
+    EXPECT_EQ(answer.status, 1);
+    EXPECT_THAT(answer.output, AllOf(HasSubstr("client-api-config"), HasSubstr(setting)));
+  }
+}
+
+TEST(Doctor, FindsTheTrainerInThePlaceOfNvflares) {
+  const std::string url = "tcp://localhost:1";
+  flare::Options options;
+  for (const auto &[name, value] : std::map<std::string, std::string>{
+           {"url", "cell+" + url}, {"site", "s"}, {"agent_id", "j"}, {"connect_timeout", "none"}}) {
+    options.set(name, value);
+  }
+  const flare::Agent trainer(options);
+  Place place;
+  of_nvflare(url, "numpy")(place);
+  const Answer answer = place.run("");
+  EXPECT_EQ(answer.status, 1);
+  EXPECT_THAT(answer.output, HasSubstr("name-taken"));
+}
+
 TEST(Doctor, SaysThatAllIsWell) {
   Place place;
   place.serve();
