@@ -48,7 +48,7 @@ class ArrayTransfer : public testing::Test {
     if (answer.content) content = fobs::encode(*answer.content).join();
     sizes_.push_back(content.size);
     download->on_answer(request.source, answer.return_code, content, now_);
-    if (!answer.finished.empty()) source_.on_left(answer.finished, now_);
+    if (!answer.finished.empty() && answers_leave_) source_.on_left(answer.finished, now_);
   }
   ArrayDownload download(const std::string &ref = "ref") { return ArrayDownload({from(ref)}, {}); }
 
@@ -69,6 +69,7 @@ class ArrayTransfer : public testing::Test {
   double now_ = 1000;
   ArraySource source_{Limits()};
   std::vector<size_t> sizes_;  // of the answers
+  bool answers_leave_ = true;
 };
 
 TEST_F(ArrayTransfer, EveryArrayArrivesAndTheEndIsFetched) {
@@ -124,6 +125,27 @@ TEST_F(ArrayTransfer, WithoutTheEndItIsNotDelivered) {
   const auto settled = source_.take_settled();
   ASSERT_EQ(settled.size(), 1u);
   EXPECT_EQ(settled[0].status, FLARE_STALLED);
+}
+
+TEST_F(ArrayTransfer, ItIsNotOverBeforeItsLastAnswerHasLeft) {
+  answers_leave_ = false;
+  offer({floats(10)});
+  auto download = this->download();
+  carry(&download);
+  source_.on_time(now_ + 4);
+  EXPECT_TRUE(source_.take_settled().empty());
+  source_.on_left("result", now_ + 4);
+  EXPECT_EQ(source_.take_settled().size(), 1u);
+}
+
+TEST_F(ArrayTransfer, AnAnswerThatIsNotSeenToLeaveIsWaitedForNotForEver) {
+  answers_leave_ = false;
+  offer({floats(10)});
+  auto download = this->download();
+  carry(&download);
+  ASSERT_EQ(source_.deadline(), now_ + 5);
+  source_.on_time(now_ + 5);
+  EXPECT_EQ(source_.take_settled().size(), 1u);
 }
 
 TEST_F(ArrayTransfer, ARequestThatIsNotAnsweredIsMadeAgain) {

@@ -1,5 +1,6 @@
 #include "pipe/cell/array_source.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -15,6 +16,8 @@ namespace {
 
 // What one answer holds at most, beyond its first item (np_download_chunk_size).
 constexpr uint64_t kAnswerBytes = uint64_t{2} << 20;
+
+constexpr double kMonitorInterval = 5;  // seconds (DS-13)
 
 std::string_view code_of(DownloadService::Code code) {
   switch (code) {
@@ -60,6 +63,7 @@ void ArraySource::add(const std::string &transaction, const std::string &ref, st
   service_.new_transaction(options, now);
   service_.add_object(transaction, ref, now);
   arrays_[transaction] = {ref, std::move(items), {}};
+  if (!next_look_) next_look_ = now + kMonitorInterval;
 }
 
 void ArraySource::cancel(const std::string &transaction, flare_status status, const std::string &reason, double now) {
@@ -121,9 +125,19 @@ void ArraySource::on_left(const std::string &transaction, double now) {
   act(now);
 }
 
+// Not at any time: what is finished waits for its last answer to leave.
 void ArraySource::on_time(double now) {
+  const auto due = deadline();
+  if (!due || now < *due) return;
   service_.on_monitor(now);
   act(now);
+  next_look_ = arrays_.empty() ? std::nullopt : std::optional(now + kMonitorInterval);
+}
+
+std::optional<double> ArraySource::deadline() const {
+  const auto own = service_.deadline();
+  if (!own || !next_look_) return own ? own : next_look_;
+  return std::min(*own, *next_look_);
 }
 
 void ArraySource::act(double now) {

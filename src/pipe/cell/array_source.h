@@ -46,8 +46,9 @@ class ArraySource {
   // An answer that may finish it has left.
   void on_left(const std::string &transaction, double now);
 
+  // A transaction whose last answer never left is found as NVFlare finds it, at the next look.
   void on_time(double now);
-  std::optional<double> deadline() const { return service_.deadline(); }
+  std::optional<double> deadline() const;
 
   // In order: all progress of a transaction comes before its settlement.
   std::vector<TransferEvent> take_progress();
@@ -67,6 +68,7 @@ class ArraySource {
 
   DownloadService service_;
   std::map<std::string, Arrays> arrays_;  // by transaction
+  std::optional<double> next_look_;       // while there is one
   std::vector<TransferEvent> progress_;
   std::vector<Settlement> settled_;
 };
