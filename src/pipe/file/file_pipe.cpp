@@ -206,7 +206,7 @@ void FilePipe::on_sign_of_life(TimePoint now) {
   info.site = config_.site;
   info.job_id = config_.job_id;
   info.library = "NVFlare, by files in " + task_.folder.path();
-  listener_->on_up(info, true);
+  listener_->on_up(info, false);
 }
 
 void FilePipe::look_everywhere(TimePoint now) {
