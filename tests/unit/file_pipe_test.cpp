@@ -146,7 +146,7 @@ TEST_F(FilePipeTest, AnEndOrAnAbortIsOneEvenWhenItIsTakenBackAtOnce) {
       FileEnd end(home_.path());
       peer->put(name, "whatever");
       EXPECT_TRUE(end.hears(with("over ", status)));
-      EXPECT_TRUE(eventually([&] { return !peer->lies(name); }));
+      EXPECT_TRUE(eventually([&, name = name] { return !peer->lies(name); }));
     }
     FileEnd end(home_.path());
     end.take_no_tasks(true);

@@ -24,7 +24,7 @@ from federation import SITES, Federation  # noqa: E402
 from metrics_file import MetricsFile  # noqa: E402
 from results_file import ResultsFile  # noqa: E402
 from nvflare.client.config import TransferType  # noqa: E402
-from nvflare.job_config.script_runner import BaseScriptRunner, FrameworkType, ScriptRunner  # noqa: E402
+from nvflare.job_config.script_runner import FrameworkType, ScriptRunner  # noqa: E402
 
 COMPLETED = "FINISHED:COMPLETED"
 
@@ -58,6 +58,8 @@ def client_of(options, module):
     if options.pipe == "cell":
         return script_runner(options.command, module, folder)
     if options.pipe == "file":
+        from nvflare.job_config.script_runner import BaseScriptRunner  # up to 2.8; ScriptRunner takes no pipes
+
         return script_runner(options.command, module, folder, BaseScriptRunner, **file_pipes(folder))
     if options.python:
         script = HERE.parent / getattr(module, "CLIENT", options.job) / "client.py"
