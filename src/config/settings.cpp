@@ -176,6 +176,13 @@ constexpr Entry kTable[] = {
      }},
     {{"cell_metrics", "true", "With cell+tcp: whether the job has a pipe for metrics; `false`: they are dropped."},
      [](std::string_view value, Settings *settings) { settings->cell_metrics = parse_flag(value); }},
+    {{"cell_arrays", "by_reference",
+      "How an agent on NVFlare's CellPipe sends arrays: `by_reference`, to be fetched by whoever needs them, or "
+      "`inside` "
+      "the result, which the client job process then has in its memory."},
+     [](std::string_view value, Settings *settings) {
+       settings->cell_arrays = parse_one_of(value, {"by_reference", "inside"});
+     }},
     {{"workspace_dir", "",
       "With cell_security tls or mtls: the workspace of the site, whose certificates are in its folder startup."},
      [](std::string_view value, Settings *settings) { settings->workspace_dir = parse_text(value); }},

@@ -60,6 +60,7 @@ struct Settings {
   std::string cell_security = "clear";
   std::string cell_naming = "2.8";
   bool cell_metrics = true;
+  std::string cell_arrays = "by_reference";
   std::string workspace_dir;
   std::string auth_token;
   std::string auth_token_signature;

@@ -84,8 +84,8 @@ std::unique_ptr<Pipe> open_agent_pipe(const Settings &settings, Loop *loop, cons
 std::vector<uint64_t> payload_sizes(const Settings &settings, const Message &message) {
   if (!settings.client_api) return wire::plan(message, settings.limits).sizes;
   std::vector<uint64_t> sizes;
-  std::optional<fobs::ByReference> nowhere;  // files have everything inside
-  if (!settings.client_api->files) nowhere = {"-", "-"};
+  std::optional<fobs::ByReference> nowhere;
+  if (!settings.client_api->files && settings.cell_arrays != "inside") nowhere = {"-", "-"};
   for (const Tensor &item : fobs::write_shareable(message.data, nowhere, settings.limits).items) {
     sizes.push_back(item.bytes.size);
   }

@@ -188,6 +188,27 @@ TEST(CellPipe, WhatIsNotServedAnyMoreIsNotSentAgain) {
   EXPECT_EQ(peer.count("train"), sent);
 }
 
+TEST(CellPipe, ArraysMayGoInsideTheResult) {
+  std::mutex mutex;
+  Shareable result;
+  CellPeer peer([&](StreamCell &, const StreamCell::Received &blob) {
+    const std::lock_guard lock(mutex);
+    result = fobs::read_shareable(fobs::decode(blob.content, {}), {}, {});
+    return false;
+  });
+  Settings settings = TestedPipe::quick();
+  settings.cell_arrays = "inside";
+  TestedPipe pipe(peer.url(), settings);
+  ASSERT_TRUE(pipe.told("up"));
+  const std::string id = pipe.send_result(4);
+  ASSERT_TRUE(pipe.told("settled " + id + " ok")) << pipe.everything();
+  const std::lock_guard lock(mutex);
+  ASSERT_EQ(result.body.size(), 1u);
+  const Tensor *array = result.body.begin()->second.tensor();
+  ASSERT_NE(array, nullptr);
+  EXPECT_EQ(array->bytes.size, 4u * sizeof(float));
+}
+
 // As a client job process that is to take results with all their arrays.
 TEST(CellPipe, WhoeverFetchesArraysBeforeItTakesThemHasItsTime) {
   std::string ref;

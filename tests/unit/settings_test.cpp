@@ -44,15 +44,15 @@ constexpr const char *kDurations[] = {
 
 // Everything that can be set, to compare whole settings.
 auto fields(const Settings &s) {
-  return std::tie(s.url, s.agent_id, s.site, s.job_id, s.token, s.rendezvous_dir, s.rank, s.connect_timeout,
-                  s.close_timeout, s.heartbeat_interval, s.heartbeat_timeout, s.resend_interval, s.max_resends,
-                  s.submit_result_timeout, s.streaming_idle_timeout, s.download_complete_timeout, s.peer_read_timeout,
-                  s.launch_once, s.reconnect_interval, s.train_task_name, s.evaluate_task_name,
-                  s.submit_model_task_name, s.params_transfer_type, s.check_results, s.metric_queue, s.warm_bytes,
-                  s.warm_timeout, s.allow_insecure, s.curve_secret_key_file, s.curve_admitted_keys_file,
-                  s.curve_exchanger_key, s.curve_exchanger_key_file, s.advertise, s.trainer_profile, s.cell_parent,
-                  s.cell_security, s.cell_naming, s.cell_metrics, s.workspace_dir, s.auth_token, s.auth_token_signature,
-                  s.log_level, s.log_file, s.limits.max_tensor_bytes, s.limits.max_message_bytes);
+  return std::tie(
+      s.url, s.agent_id, s.site, s.job_id, s.token, s.rendezvous_dir, s.rank, s.connect_timeout, s.close_timeout,
+      s.heartbeat_interval, s.heartbeat_timeout, s.resend_interval, s.max_resends, s.submit_result_timeout,
+      s.streaming_idle_timeout, s.download_complete_timeout, s.peer_read_timeout, s.launch_once, s.reconnect_interval,
+      s.train_task_name, s.evaluate_task_name, s.submit_model_task_name, s.params_transfer_type, s.check_results,
+      s.metric_queue, s.warm_bytes, s.warm_timeout, s.allow_insecure, s.curve_secret_key_file,
+      s.curve_admitted_keys_file, s.curve_exchanger_key, s.curve_exchanger_key_file, s.advertise, s.trainer_profile,
+      s.cell_parent, s.cell_security, s.cell_naming, s.cell_metrics, s.cell_arrays, s.workspace_dir, s.auth_token,
+      s.auth_token_signature, s.log_level, s.log_file, s.limits.max_tensor_bytes, s.limits.max_message_bytes);
 }
 constexpr size_t kFields = std::tuple_size_v<decltype(fields(Settings()))>;
 
@@ -70,7 +70,7 @@ TEST(OptionTable, EveryOptionChangesAFieldOfItsOwn) {
       {"launch_once", "false"},   {"params_transfer_type", "DIFF"},
       {"check_results", "false"}, {"log_level", "info"},
       {"cell_security", "mtls"},  {"cell_naming", "2.9.dev"},
-      {"cell_metrics", "false"}};
+      {"cell_metrics", "false"},  {"cell_arrays", "inside"}};
   std::set<std::string> changes;
   for (size_t i = 0; i < option_count(); ++i) {
     const std::string name = option_at(i).name;

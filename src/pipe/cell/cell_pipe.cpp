@@ -166,14 +166,15 @@ void CellPipe::lay_out(const MessagePtr &message, const SendOptions &options, Ou
     }
     return;
   }
-  const fobs::ByReference reference{own_name_, new_uuid()};
+  std::optional<fobs::ByReference> reference;
+  if (settings_.cell_arrays != "inside") reference = {own_name_, new_uuid()};
   fobs::Written written =
       fobs::write_shareable(message->data, reference, settings_.limits, keys_of(message->request_id));
   outgoing->contents.push_back(chain_of(written.message));
   outgoing->by_reference = !written.items.empty();
   if (!outgoing->by_reference) return;
   const auto receivers = static_cast<int64_t>(std::max<size_t>(1, options.receivers.size()));
-  source_.add(message->id, reference.ref_id, std::move(written.items), receivers,
+  source_.add(message->id, reference->ref_id, std::move(written.items), receivers,
               to_seconds(span_of(settings_, outgoing->timeout)), seconds(Clock::now()));
 }
 
