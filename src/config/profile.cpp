@@ -57,7 +57,10 @@ std::map<std::string, std::string> read_profile(const std::string &path) {
   for (const auto &[name, value] : profile.items()) values[name] = text_of(path, name, value);
   for (const auto &[name, value] : values) {
     if (!is_secret(name) || (file.mode & 077u) == 0) continue;
-    refuse(path, "it holds the " + name + ", and others than its owner may use it: run chmod 600 " + path);
+    refuse(path, std::string("it holds the ")
+                     .append(name)
+                     .append(", and others than its owner may use it: run chmod 600 ")
+                     .append(path));
   }
   if (values.count("curve_exchanger_key") > 0 && (file.mode & 022u) != 0) {
     refuse(path, "it says whom to trust, and others than its owner may change it: run chmod go-w " + path);

@@ -512,9 +512,9 @@ void CellPipe::transmit_heartbeats() {
   ++heartbeats_;
   std::vector<std::string> channels = {config_.task_channel};
   if (config_.metric_channel) channels.push_back(*config_.metric_channel);
-  static const Chain kNothing = chain_of({fobs::Object(""), {}});
+  static const Chain nothing = chain_of({fobs::Object(""), {}});
   for (const std::string &channel : channels) {
-    Blob beat = blob(peer_name_, channel_of(channel), kHeartbeatTopic, kNothing);
+    Blob beat = blob(peer_name_, channel_of(channel), kHeartbeatTopic, nothing);
     beat.optional = true;
     beat.headers.set(pipe_key::kMessageType, kPipeRequest);
     beat.headers.set(pipe_key::kMessageId, new_uuid());
@@ -725,9 +725,9 @@ void CellPipe::settle(const std::string &id) {
 }
 
 const fobs::Keys &CellPipe::keys_of(const std::string &task) const {
-  static const fobs::Keys kNone;
+  static const fobs::Keys none;
   const auto found = std::find_if(keys_.begin(), keys_.end(), [&](const auto &keys) { return keys.first == task; });
-  return found == keys_.end() ? kNone : found->second;
+  return found == keys_.end() ? none : found->second;
 }
 
 void CellPipe::finish(flare_status status, const std::string &reason) {
