@@ -103,7 +103,8 @@ TEST(CellnetStreamOut, CutsWhatLiesInPiecesWithoutPuttingThemTogether) {
   std::vector<std::string> chunks;
   while (!stream.done()) {
     std::string text;
-    for (const Bytes &piece : stream.next_chunk(kStart).payload.pieces()) text += "(" + std::string(piece.text()) + ")";
+    const auto chunk = stream.next_chunk(kStart);
+    for (const Bytes &piece : chunk.payload.pieces()) text += "(" + std::string(piece.text()) + ")";
     chunks.push_back(text);
   }
   EXPECT_THAT(chunks, ElementsAre("(0123456)(78)(9)", "(abcdefghij)", "(klmnopq)"));

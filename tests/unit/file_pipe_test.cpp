@@ -214,6 +214,7 @@ TEST_F(FilePipeTest, WhatIsNotTakenInTimeIsTakenBack) {
 
 TEST_F(FilePipeTest, AFullDiskOrAMissingFolderFailsTheResult) {
   FileEnd end(home_.path());
+  task_.wait(kBeat);  // nothing else is put there meanwhile
   files::remove(task_.folder() / "t");
   end.reply_to("a", 1);
   EXPECT_TRUE(end.hears(with("settled result-a ", FLARE_IO)));
