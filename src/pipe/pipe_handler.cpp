@@ -167,7 +167,7 @@ void PipeHandler::check_held_up(std::optional<TimePoint> due, TimePoint now) {
 
 void PipeHandler::on_broken(const std::string &reason) {
   if (!options_.upstream_defects) return end(topic::kPeerGone, reason);
-  if (!stopped_) actions_.emplace_back(Status{std::string(topic::kPeerGone), reason});  // and nothing else (W-32)
+  if (!stopped_) say(topic::kPeerGone, reason);  // and nothing else (W-32)
 }
 
 void PipeHandler::on_heartbeat_failed(bool broken, const std::string &reason) {
@@ -278,17 +278,23 @@ void PipeHandler::end(std::string_view topic, const std::string &reason) {
   if (stopped_) return;
   receiving_over_ = true;
   if (!options_.upstream_defects) shut(reason);
-  actions_.emplace_back(Status{std::string(topic), reason});
+  say(topic, reason);
 }
 
-std::optional<TimePoint> PipeHandler::silence_deadline() const {
-  if (!started_ || !peer_heard_ || paused_ || !receiving() || !options_.heartbeat_timeout) return std::nullopt;
-  return beyond(last_heard_, *options_.heartbeat_timeout);
+void PipeHandler::say(std::string_view topic, const std::string &reason) {
+  Status status{std::string(topic), reason};
+  ended_ = status_of(status);
+  actions_.emplace_back(std::move(status));
 }
 
 flare_status status_of(const PipeHandler::Status &status) {
   if (status.topic == topic::kEnd) return FLARE_ENDED;
   return status.topic == topic::kAbort ? FLARE_ABORTED : FLARE_PEER_GONE;
+}
+
+std::optional<TimePoint> PipeHandler::silence_deadline() const {
+  if (!started_ || !peer_heard_ || paused_ || !receiving() || !options_.heartbeat_timeout) return std::nullopt;
+  return beyond(last_heard_, *options_.heartbeat_timeout);
 }
 
 }  // namespace flare

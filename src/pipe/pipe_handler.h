@@ -115,6 +115,8 @@ class PipeHandler {
   void check_held_up(std::optional<TimePoint> due, TimePoint now);
   // The pipe is broken for good (PH-08).
   void on_broken(const std::string &reason);
+  // How the session ended: the Sent actions of what goes with it come before its Status, and are for the same reason.
+  std::optional<flare_status> ended() const { return ended_; }
 
   // A heartbeat could not be handed to the transport; `broken`: nothing ever will be.
   void on_heartbeat_failed(bool broken, const std::string &reason);
@@ -149,6 +151,7 @@ class PipeHandler {
   void remember(const std::string &id);
   void shut(const std::string &reason);
   void end(std::string_view topic, const std::string &reason);
+  void say(std::string_view topic, const std::string &reason);
   void beat(TimePoint now);
   std::optional<TimePoint> silence_deadline() const;  // nullopt: it is not watched for
 
@@ -159,6 +162,7 @@ class PipeHandler {
   bool stopped_ = false;
   bool paused_ = false;
   bool receiving_over_ = false;
+  std::optional<flare_status> ended_;
   std::string stop_reason_;
   TimePoint last_heard_{};
   std::optional<TimePoint> last_heartbeat_;

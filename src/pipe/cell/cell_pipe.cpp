@@ -574,10 +574,6 @@ bool CellPipe::pump_metrics() {
 
 bool CellPipe::pump_handler() {
   const auto actions = handler_.take_actions();
-  // What an ending session takes with it is reported before the end itself, but for the same reason.
-  for (const auto &action : actions) {
-    if (const auto *status = std::get_if<PipeHandler::Status>(&action)) ending_ = status_of(*status);
-  }
   for (const auto &action : actions) {
     if (!closed_) perform(action);
   }
@@ -606,7 +602,8 @@ void CellPipe::perform(const PipeHandler::Action &action) {
     if (sent->accepted && !outgoing.by_reference) {
       if (!outgoing.settlement) outgoing.settlement = ArraySource::Settlement{sent->id, FLARE_OK, ""};
     } else if (!sent->accepted && !outgoing.settlement) {
-      const flare_status status = over_.value_or(sent->for_good ? FLARE_ABORTED : ending_);
+      const flare_status status =
+          over_.value_or(sent->for_good ? FLARE_ABORTED : handler_.ended().value_or(FLARE_STALLED));
       outgoing.settlement = ArraySource::Settlement{sent->id, status, sent->reason};
       source_.cancel(sent->id, status, sent->reason, seconds(Clock::now()));
     }

@@ -156,7 +156,6 @@ class CellPipe : public Pipe, private CellClientListener {
   std::string obstacle_;
   std::optional<flare_status> over_;
   std::string over_reason_;
-  flare_status ending_ = FLARE_STALLED;  // why messages fail that were not accepted
   int64_t heartbeats_ = 0;
   bool pumping_ = false, closed_ = false;
   std::optional<TimePoint> due_;  // the alarm

@@ -433,10 +433,6 @@ void FilePipe::pump() {
 
 bool FilePipe::pump_handler() {
   const auto actions = handler_.take_actions();
-  // What an ending session takes with it is reported before the end itself, but for the same reason.
-  for (const auto &action : actions) {
-    if (const auto *status = std::get_if<PipeHandler::Status>(&action)) ending_ = status_of(*status);
-  }
   for (const auto &action : actions) {
     if (!closed_) perform(action);
   }
@@ -465,7 +461,8 @@ void FilePipe::on_sent(const PipeHandler::Sent &sent) {
   if (accepted) keys_.erase(outgoing.message->request_id);
   auto settlement = std::move(outgoing.settlement);
   if (!settlement) {
-    settlement = accepted ? std::pair(FLARE_OK, std::string()) : std::pair(over_.value_or(ending_), sent.reason);
+    settlement = accepted ? std::pair(FLARE_OK, std::string())
+                          : std::pair(over_.value_or(handler_.ended().value_or(FLARE_STALLED)), sent.reason);
   }
   node = {};  // nothing refers to the message any more
   listener_->on_accepted(sent.id, accepted, accepted ? "" : sent.reason);

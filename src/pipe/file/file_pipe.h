@@ -109,7 +109,6 @@ class FilePipe : public Pipe {
   TimePoint next_look_;
   std::optional<flare_status> over_;
   std::string over_reason_;
-  flare_status ending_ = FLARE_STALLED;  // why messages fail that were not accepted
   bool pumping_ = false, closed_ = false;
   PipeStats stats_;
   std::unique_ptr<Loop::Alarm> alarm_;

@@ -366,10 +366,6 @@ bool FramePipe::pump_session() {
 
 bool FramePipe::pump_handler() {
   const auto actions = handler_.take_actions();
-  // What an ending session takes with it is reported before the end itself, but for the same reason.
-  for (const auto &action : actions) {
-    if (const auto *status = std::get_if<PipeHandler::Status>(&action)) ending_ = status_of(*status);
-  }
   for (const auto &action : actions) {
     if (!closed_) perform(action);
   }
@@ -470,7 +466,8 @@ void FramePipe::perform(const PipeHandler::Action &action) {
       stats_.bytes_sent += static_cast<int64_t>(outgoing.inlined.size);
       if (!outgoing.settlement) outgoing.settlement = ChunkService::Settlement{sent->id, FLARE_OK, ""};
     } else if (!sent->accepted && !outgoing.settlement) {
-      const flare_status status = over_.value_or(sent->for_good ? FLARE_ABORTED : ending_);
+      const flare_status status =
+          over_.value_or(sent->for_good ? FLARE_ABORTED : handler_.ended().value_or(FLARE_STALLED));
       outgoing.settlement = ChunkService::Settlement{sent->id, status, sent->reason};
       service_.cancel(sent->id, outgoing.settlement->status, sent->reason);
     }

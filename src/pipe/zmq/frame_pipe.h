@@ -123,7 +123,6 @@ class FramePipe : public Pipe, private LinkListener {
   std::map<std::string, Confirm> confirms_;   // by the id of their Ack
   std::optional<flare_status> over_;
   std::string over_reason_;
-  flare_status ending_ = FLARE_STALLED;    // why messages fail that were not accepted
   std::vector<wire::Ack> acks_;            // put off
   std::deque<std::string> replies_taken_;  // the last of them: the end of the job must not come before their acks
   std::shared_ptr<FramePipe *> itself_;    // none once it is closed
