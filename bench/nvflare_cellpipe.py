@@ -2,8 +2,8 @@
 
 Three processes, as deployed: this one starts a relay (the client's parent process) and an agent, and is the job process
 itself. Prints the seconds of each round, and of its way to the agent and back, as JSON, with what the agent used. --fast
-takes the polls away; --shim runs npz_shim.py as the agent, --driver a driver of the conformance kit, which is one of our
-library.
+takes the polls away; --shim runs npz_shim.py as the agent, --trainer a program with our library that sends every model
+back.
 """
 import argparse
 import json
@@ -82,15 +82,11 @@ def agent(url, fast):
         end.submit_result(task.data)
 
 
-def driver(program, url, tasks):
-    """Sends every model back."""
+def trainer(program, url):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FLARE_")}
     place = {"FLARE_AGENT_URL": f"cell+{url}", "FLARE_AGENT_SITE": "site-1", "FLARE_AGENT_AGENT_ID": "bench"}
-    process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-                               env={**environment, **place})
-    for request in ({"op": "open", "options": {}}, {"op": "cycles", "count": tasks}, {"op": "close"}):
-        print(json.dumps(request), file=process.stdin, flush=True)
-    return process
+    return subprocess.Popen([program], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                            env={**environment, **place})
 
 
 def site(url, fast, arrays, rounds, taken):
@@ -127,7 +123,7 @@ def main():
     parser.add_argument("--fast", action="store_true", help="polls of a millisecond")
     parser.add_argument("--shim", action="store_true", help="the agent is npz_shim.py")
     parser.add_argument("--program", default="", help="of the shim")
-    parser.add_argument("--driver", help="the agent is this program")
+    parser.add_argument("--trainer", help="the agent is this program")
     parser.add_argument("--mib", type=int, default=0, help="of the model; 0: one number")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
@@ -146,7 +142,7 @@ def main():
     others = []
     folder = tempfile.TemporaryDirectory()
     shim = [sys.executable, Path(__file__).with_name("npz_shim.py"), client_config(folder.name, url), *shlex.split(arguments.program)]
-    agents = [] if arguments.driver else [shim if arguments.shim else [*here, "agent"]]
+    agents = [] if arguments.trainer else [shim if arguments.shim else [*here, "agent"]]
     try:
         for command in ([*here, "relay"], *agents):
             started = time.perf_counter()
@@ -156,8 +152,8 @@ def main():
             if others[-1].stdout.readline() != "ready\n":
                 raise RuntimeError(f"no word of {command}")
         start_ms = (time.perf_counter() - started) * 1e3
-        if arguments.driver:
-            others.append(driver(arguments.driver, url, arguments.rounds + 1))
+        if arguments.trainer:
+            others.append(trainer(arguments.trainer, url))
         if arguments.mib:
             count = 100
             arrays = {f"w{i}": np.ones((arguments.mib << 20) // 4 // count, dtype=np.float32) for i in range(count)}

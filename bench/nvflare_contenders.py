@@ -50,14 +50,7 @@ def cell_pipe(build, mib, rounds, *how):
 
 def cell_pipe_ours(build, mib, rounds):
     """Our agent in the place of NVFlare's, everything else as it was."""
-    driver = build / "bin" / "conformance_driver_c"
-
-    def once():
-        if not driver.exists():
-            raise Skipped(f"{driver.name} is not built")
-        return cell_pipe(build, mib, rounds, "--fast", "--driver", driver)()
-
-    return once
+    return cell_pipe(build, mib, rounds, "--fast", "--trainer", build / "bin" / "flare_bench_echo")
 
 
 def ours(bench, mib):
