@@ -79,8 +79,11 @@ __attribute__((target("pclmul,sse2"))) uint32_t by_folding(uint32_t crc, std::sp
   };
   __m128i lanes[kLanes] = {load(0), load(1), load(2), load(3)};
   lanes[0] = _mm_xor_si128(lanes[0], _mm_cvtsi32_si128(static_cast<int>(~crc)));
-  for (bytes = bytes.subspan(kLanes * kBlock); bytes.size() >= kLanes * kBlock; bytes = bytes.subspan(kLanes * kBlock))
+  for (bytes = bytes.subspan(kLanes * kBlock); bytes.size() >= kLanes * kBlock;
+       bytes = bytes.subspan(kLanes * kBlock)) {
+#pragma GCC unroll 4  // so that lanes are registers
     for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] = fold<kLanes * kBlock * 8>(lanes[lane], load(lane));
+  }
   for (size_t lane = 1; lane < kLanes; ++lane) lanes[lane] = fold<kBlock * 8>(lanes[lane - 1], lanes[lane]);
   std::byte left[kBlock];
   _mm_storeu_si128(reinterpret_cast<__m128i *>(left), lanes[kLanes - 1]);

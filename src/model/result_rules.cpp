@@ -74,15 +74,33 @@ void set_at(const Path &path, Value value, Map *map) {
 
 // ---- NaN and infinities --------------------------------------------------------------------------------------
 
-// An element is NaN or infinite when all bits of the mask are set in one of its words.
+constexpr size_t kAtOnce = 1024;  // words
+
+// An element is NaN or infinite when all bits of the mask are set in one of its words. Most models have none, and a
+// loop without a count that ends at a known number of words is one that compilers make fast.
+template <typename Word, Word kMask>
+bool any_masked(const std::byte *at) {
+  Word found = 0;
+  for (size_t i = 0; i < kAtOnce; ++i) {
+    Word word;
+    std::memcpy(&word, at + i * sizeof word, sizeof word);
+    found = static_cast<Word>(found | static_cast<Word>((word & kMask) == kMask));
+  }
+  return found != 0;
+}
+
 template <typename Word, Word kMask, size_t kWords = 1>
 size_t count_masked(const Bytes &bytes) {
   const size_t elements = bytes.size / sizeof(Word) / kWords;
   size_t count = 0;
-  for (size_t i = 0; i < elements; ++i) {
-    bool found = false;
-    for (size_t word = 0; word < kWords; ++word) found |= (load<Word>(bytes, i * kWords + word) & kMask) == kMask;
-    count += found;
+  for (size_t i = 0; i < elements;) {
+    const size_t stop = std::min(elements, i + kAtOnce / kWords);
+    if (stop - i == kAtOnce / kWords && !any_masked<Word, kMask>(bytes.data + i * kWords * sizeof(Word))) i = stop;
+    for (; i < stop; ++i) {
+      bool found = false;
+      for (size_t word = 0; word < kWords; ++word) found |= (load<Word>(bytes, i * kWords + word) & kMask) == kMask;
+      count += found;
+    }
   }
   return count;
 }

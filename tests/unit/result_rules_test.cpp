@@ -156,6 +156,21 @@ TEST(CheckModel, WhatDoesNotFitIsNamed) {
   EXPECT_THAT(misfit(task, model_of({{"a", 1.5}})), HasSubstr("tensor 'a' is missing"));
 }
 
+TEST(CheckModel, WhatIsNotFiniteIsFoundWhereverItIs) {
+  for (const size_t at : {0u, 1023u, 1024u, 1500u, 4095u, 4096u, 4999u}) {
+    std::vector<float> elements(5000, 1);
+    elements[at] = kInfinity;
+    EXPECT_THAT(misfit(floats(elements)), HasSubstr("has 1 of 5000 elements")) << at;
+    elements[4998] = kNan;
+    EXPECT_THAT(misfit(floats(elements)), HasSubstr("has 2 of 5000 elements")) << at;
+    std::vector<double> pairs(10000, 1);  // real and imaginary parts
+    pairs[2 * at + 1] = std::numeric_limits<double>::quiet_NaN();
+    Tensor complex = tensor_of(FLARE_COMPLEX128, pairs);
+    complex.shape = {5000};
+    EXPECT_THAT(misfit(complex), HasSubstr("has 1 of 5000 elements")) << at;
+  }
+}
+
 TEST(CheckModel, TenAreNamed) {
   std::vector<std::pair<std::string, Value>> tensors;
   for (int i = 0; i < 12; ++i) tensors.emplace_back("t" + std::to_string(i), floats({1}));
