@@ -1,6 +1,8 @@
 #include "fobs/message.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "base/failure.h"
@@ -86,6 +88,18 @@ void put_head(uint8_t marker, uint8_t dot, uint64_t size, Pieces *to) {
   to->big_endian(size);
 }
 
+void collect_items(const Object &object, uint8_t dot, std::set<std::string_view> *items) {
+  if (const Array *array = object.array()) {
+    for (const Object &element : *array) collect_items(element, dot, items);
+  } else if (const Dict *dict = object.dict()) {
+    for (const Pair &pair : *dict) collect_items(pair.value, dot, items);
+  } else if (const auto place = array_place(object)) {
+    if (place->dot == dot && place->item != nullptr) items->insert(*place->item);
+  } else if (const Typed *typed = object.typed()) {
+    collect_items(typed->content, dot, items);
+  }
+}
+
 }  // namespace
 
 Message decode(const Bytes &bytes, const Limits &limits) {
@@ -134,7 +148,9 @@ std::vector<Source> sources_of(const Message &message, const Limits &limits) {
         refuse_message("the source of arrays has no " + std::string(name));
       return *found->text();
     };
-    sources.push_back({datum.dot, text("fqcn"), text("ref_id")});
+    std::set<std::string_view> items;
+    collect_items(message.root, datum.dot, &items);
+    sources.push_back({datum.dot, text("fqcn"), text("ref_id"), items.size()});
   }
   return sources;
 }

@@ -43,6 +43,7 @@ struct Source {
   uint8_t dot = 0;   // the kind of arrays
   std::string fqcn;  // the cell that has them
   std::string ref_id;
+  size_t items = 0;  // that the message refers to; there may be more, never fewer
 };
 
 // Those that a message names, one for each kind at most. Throws Failure(FLARE_PROTOCOL).

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <random>
 
 #include "base/failure.h"
 #include "fobs/classes.h"
@@ -26,7 +27,9 @@ Tensor floats(int64_t count, float first = 0) {
   return {FLARE_FLOAT32, {count}, block.share()};
 }
 
-fobs::Source from(const std::string &ref) { return {fobs::dot::kArrays, "site-1_job_active", ref}; }
+fobs::Source from(const std::string &ref, size_t items = 0) {
+  return {fobs::dot::kArrays, "site-1_job_active", ref, items};
+}
 
 // Both ends and a clock. What the download asks, the source is given as whoever asks.
 class ArrayTransfer : public testing::Test {
@@ -40,17 +43,21 @@ class ArrayTransfer : public testing::Test {
       for (const auto &request : requests) answer(download, request, receiver);
     }
   }
-  void answer(ArrayDownload *download, const ArrayDownload::Request &request, const std::string &receiver) {
+  ArraySource::Answer answer(ArrayDownload *download, const ArrayDownload::Request &request,
+                             const std::string &receiver) {
     EXPECT_EQ(request.fqcn, "site-1_job_active");
     const Bytes asked = fobs::encode(request.content).join();
     ArraySource::Answer answer = source_.serve(fobs::read_request(fobs::decode(asked, {})), receiver, now_);
     Bytes content;
     if (answer.content) content = fobs::encode(*answer.content).join();
     sizes_.push_back(content.size);
-    download->on_answer(request.source, answer.return_code, content, now_);
+    download->on_answer(request.cursor, answer.return_code, content, now_);
     if (!answer.finished.empty() && answers_leave_) source_.on_left(answer.finished, now_);
+    return answer;
   }
-  ArrayDownload download(const std::string &ref = "ref") { return ArrayDownload({from(ref)}, {}); }
+  ArrayDownload download(const std::string &ref = "ref", size_t items = 0) {
+    return ArrayDownload({from(ref, items)}, {});
+  }
 
   static void expect_items(const fobs::Downloads &downloads, const std::vector<Tensor> &expected) {
     const fobs::Items &items = downloads.at(fobs::dot::kArrays);
@@ -275,9 +282,160 @@ TEST_F(ArrayTransfer, AnOwnerThatNeverEndsIsGivenUp) {
   EXPECT_EQ(download.status(), FLARE_TOO_LARGE);
 }
 
+std::vector<Tensor> of_a_mebibyte(size_t count) {
+  std::vector<Tensor> items;
+  for (size_t i = 0; i < count; ++i) items.push_back(floats(1 << 18, static_cast<float>(i)));
+  return items;
+}
+
+size_t start_asked(const ArrayDownload::Request &request) {
+  const fobs::DownloadRequest asked = fobs::read_request(request.content);
+  const auto number = [&](const char *name) {
+    const fobs::Object *found = asked.state.find(name);
+    return found == nullptr ? 0 : static_cast<size_t>(std::get<int64_t>(found->data()));
+  };
+  return number("start") + number("count");
+}
+
+TEST_F(ArrayTransfer, TwoRequestsOfALongDownloadAreUnderWay) {
+  const auto items = of_a_mebibyte(20);
+  offer(items);
+  auto download = this->download("ref", items.size());
+  auto requests = download.take_requests();
+  ASSERT_EQ(requests.size(), 1u) << "how much an answer has is not known yet";
+  answer(&download, requests[0], "server.job");
+  requests = download.take_requests();
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_EQ(start_asked(requests[0]) + start_asked(requests[1]), 1u + 11u) << "half of what is left each";
+  for (const auto &request : requests) answer(&download, request, "server.job");
+  carry(&download);
+  ASSERT_EQ(download.state(), State::kComplete) << download.reason();
+  expect_items(download.take_downloads(), items);
+  EXPECT_EQ(download.bytes(), static_cast<int64_t>(items.size()) * ((1 << 20) + 128)) << "each was sent once";
+}
+
+TEST_F(ArrayTransfer, AShortDownloadIsOneRequestAfterTheOther) {
+  const std::vector<Tensor> items = {floats(1 << 18), floats(10), floats(10), floats(1 << 19)};
+  offer(items);
+  auto download = this->download("ref", items.size());
+  for (auto requests = download.take_requests(); !requests.empty(); requests = download.take_requests()) {
+    ASSERT_EQ(requests.size(), 1u);
+    answer(&download, requests[0], "server.job");
+  }
+  EXPECT_EQ(download.state(), State::kComplete);
+  expect_items(download.take_downloads(), items);
+  EXPECT_EQ(sizes_.size(), 3u) << "three, one, and the end";
+}
+
+TEST_F(ArrayTransfer, WhoIsDoneTakesOverHalfOfWhatTheOtherHasLeft) {
+  const auto items = of_a_mebibyte(30);
+  offer(items);
+  auto download = this->download("ref", items.size());
+  answer(&download, download.take_requests().at(0), "server.job");
+  auto requests = download.take_requests();
+  ASSERT_EQ(requests.size(), 2u);
+  const auto slow = requests[0];
+  for (std::vector<ArrayDownload::Request> fast = {requests[1]}; !fast.empty(); fast = download.take_requests()) {
+    ASSERT_EQ(fast.size(), 1u);
+    EXPECT_NE(start_asked(fast[0]), items.size()) << "the end is for the last to ask for";
+    answer(&download, fast[0], "server.job");
+  }
+  EXPECT_GT(download.bytes(), 28 << 20);
+  EXPECT_EQ(download.state(), State::kRunning);
+  answer(&download, slow, "server.job");
+  carry(&download);
+  ASSERT_EQ(download.state(), State::kComplete) << download.reason();
+  expect_items(download.take_downloads(), items);
+  ASSERT_EQ(source_.take_settled().size(), 1u);
+}
+
+// Items of any sizes, answers in any order, some of them lost: whatever happens, the end is asked for when everything
+// else is there, as the owner forgets the arrays then.
+TEST_F(ArrayTransfer, InWhateverOrderAnswersComeTheEndIsTheLast) {
+  std::mt19937 random(20261130);
+  const auto below = [&](size_t limit) { return random() % limit; };
+  for (int run = 0; run < 300; ++run) {
+    SCOPED_TRACE(run);
+    ArraySource source{Limits()};
+    std::vector<Tensor> items;
+    for (size_t i = 0, count = 1 + below(40); i < count; ++i) {
+      items.push_back(floats(static_cast<int64_t>(below(5) == 0 ? 1 << (10 + below(10)) : below(100))));
+    }
+    source.add("result", "ref", items, 1, 300, now_);
+    // What a message refers to may be less than there is.
+    auto download = this->download("ref", below(4) == 0 ? below(items.size() + 1) : items.size());
+    std::vector<ArrayDownload::Request> pending = download.take_requests();
+    while (download.state() == State::kRunning) {
+      if (pending.empty()) {
+        ASSERT_TRUE(download.deadline());
+        now_ = *download.deadline();
+        download.on_time(now_);
+      } else {
+        const auto next = pending.begin() + static_cast<std::ptrdiff_t>(below(pending.size()));
+        const auto request = *next;
+        pending.erase(next);
+        ASSERT_LE(start_asked(request), items.size());
+        if (start_asked(request) == items.size()) {
+          ASSERT_TRUE(pending.empty());
+        }
+        const size_t fate = below(10);
+        if (fate == 0) {
+          download.on_not_sent(request.cursor, now_);
+        } else if (fate == 1) {
+          download.on_answer(request.cursor, "timeout", {}, now_);
+        } else {
+          const Bytes asked = fobs::encode(request.content).join();
+          const auto answer = source.serve(fobs::read_request(fobs::decode(asked, {})), "server.job", now_);
+          Bytes content;
+          if (answer.content) content = fobs::encode(*answer.content).join();
+          download.on_answer(request.cursor, answer.return_code, content, now_);
+        }
+      }
+      for (auto &request : download.take_requests()) pending.push_back(std::move(request));
+      ASSERT_LE(pending.size(), 2u);
+    }
+    ASSERT_EQ(download.state(), State::kComplete) << download.reason();
+    expect_items(download.take_downloads(), items);
+  }
+}
+
+// Which no message of NVFlare's does. Its owner says that it is the end, and forgets the arrays.
+TEST_F(ArrayTransfer, AMessageThatRefersToMoreArraysThanThereAreDoesNotHang) {
+  const auto items = of_a_mebibyte(8);
+  offer(items);
+  auto download = this->download("ref", 100);
+  for (auto requests = download.take_requests(); !requests.empty(); requests = download.take_requests()) {
+    for (const auto &request : requests) {
+      if (start_asked(request) <= items.size()) {
+        answer(&download, request, "server.job");
+        continue;
+      }
+      fobs::DownloadReply end;
+      end.status = fobs::DownloadReply::Status::kEof;
+      download.on_answer(request.cursor, "ok", fobs::encode(fobs::write_reply(std::move(end))).join(), now_);
+    }
+  }
+  EXPECT_EQ(download.state(), State::kComplete) << "whoever reads the message says what is missing";
+}
+
+TEST_F(ArrayTransfer, AnAnswerToAnotherQuestionEndsIt) {
+  offer(of_a_mebibyte(20));
+  auto download = this->download("ref", 20);
+  answer(&download, download.take_requests().at(0), "server.job");
+  const auto requests = download.take_requests();
+  ASSERT_EQ(requests.size(), 2u);
+  fobs::DownloadReply reply;
+  reply.state = fobs::Dict{{"start", 0}, {"count", 1}};
+  reply.items.emplace_back(fobs::write_npz("T0", floats(1)));
+  const auto first = start_asked(requests[0]) < start_asked(requests[1]) ? requests[0] : requests[1];
+  download.on_answer(first.cursor, "ok", fobs::encode(fobs::write_reply(std::move(reply))).join(), now_);
+  EXPECT_EQ(download.state(), State::kFailed);
+  EXPECT_EQ(download.status(), FLARE_PROTOCOL);
+}
+
 TEST_F(ArrayTransfer, WithoutSourcesThereIsNothingToDo) {
   EXPECT_EQ(ArrayDownload({}, {}).state(), State::kComplete);
-  ArrayDownload torch({{fobs::dot::kTorchTensors, "server", "ref"}}, {});
+  ArrayDownload torch({{fobs::dot::kTorchTensors, "server", "ref", 1}}, {});
   EXPECT_EQ(torch.state(), State::kComplete) << "the message says what it is";
 }
 

@@ -132,6 +132,17 @@ TEST(FobsMessage, NamesTheSourceOfArrays) {
   EXPECT_TRUE(sources("task_shareable").empty());
 }
 
+TEST(FobsMessage, CountsTheArraysOfTheSource) {
+  const auto items = [](Object root) {
+    Message message{std::move(root), {source_datum({dot::kArrays, "server", "ref"}, new_uuid())}};
+    return sources_of(decode(bytes_of(encoded(message)), {}), {}).at(0).items;
+  };
+  EXPECT_EQ(items(Dict{{"a", 1}}), 0u);
+  EXPECT_EQ(items(Dict{{"a", array_reference_of("T0")}, {"b", Array{1, array_reference_of("T1")}}}), 2u);
+  EXPECT_EQ(items(tuple_of({array_reference_of("T0"), Dict{{"again", array_reference_of("T0")}}})), 1u);
+  EXPECT_EQ(sources_of(decode(bytes_of(vector_named("nd_lazy_ref_batch").bytes), {}), {}).at(0).items, 2u);
+}
+
 TEST(FobsMessage, WritesTheSourceOfArraysAsNVFlareDoes) {
   const Vector vector = vector_named("nd_ref_batch");
   const Message made = decode(bytes_of(vector.bytes), {});

@@ -22,6 +22,21 @@ constexpr int kMaxRetries = 9;
 
 constexpr double kAfterLoss = 0.5;
 
+constexpr size_t kAtOnce = 2;  // more only wait for each other: NVFlare's cells work on one message at a time
+
+// The item behind those of an answer with this state. Nothing for a state of another kind: such items come one answer
+// after the other.
+std::optional<size_t> end_of(const fobs::Object &state) {
+  size_t end = 0;
+  for (const char *name : {"start", "count"}) {
+    const fobs::Object *found = state.find(name);
+    const auto *number = found ? std::get_if<int64_t>(&found->data()) : nullptr;
+    if (!number || *number < 0 || *number > INT32_MAX) return std::nullopt;
+    end += static_cast<size_t>(*number);
+  }
+  return end;
+}
+
 DownloadConsumer::Options consumer_options() {
   DownloadConsumer::Options options;
   options.confirm_capable = false;  // no such thing up to 2.8
@@ -33,27 +48,36 @@ DownloadConsumer::Options consumer_options() {
 
 ArrayDownload::ArrayDownload(std::vector<fobs::Source> sources, const fobs::ReadRules &rules) : rules_(rules) {
   for (fobs::Source &source : sources) {
-    downloads_[source.dot];                          // none is an answer, too
-    if (source.dot != fobs::dot::kArrays) continue;  // PyTorch's: whoever reads the message says so
-    parts_.push_back({std::move(source), DownloadConsumer(consumer_options()), {}, {}, 0, false, {}});
-    parts_.back().consumer.begin();
+    downloads_[source.dot];  // none is an answer, too
+    // Of PyTorch's whoever reads the message says so.
+    if (source.dot == fobs::dot::kArrays) source_ = std::move(source);
   }
-  if (parts_.empty()) state_ = State::kComplete;
+  if (source_) {
+    cursors_.emplace_back(0, source_->items, true);
+  } else {
+    state_ = State::kComplete;
+  }
   act();
 }
 
-void ArrayDownload::on_answer(size_t source, std::string_view code, const Bytes &content, double now) {
-  if (state_ != State::kRunning || source >= parts_.size()) return;
-  Part &part = parts_[source];
+ArrayDownload::Cursor::Cursor(size_t from, size_t to, bool is_last)
+    : consumer(consumer_options()), next(from), end(to), last(is_last) {
+  if (from > 0) state = fobs::Dict{{"start", from}, {"count", 0}};
+  consumer.begin();
+}
+
+void ArrayDownload::on_answer(size_t index, std::string_view code, const Bytes &content, double now) {
+  if (state_ != State::kRunning || index >= cursors_.size()) return;
+  Cursor &cursor = cursors_[index];
   if (code == return_code::kTimeout || code == return_code::kCommError) {
-    part.consumer.on_timeout(now);
+    cursor.consumer.on_timeout(now);
   } else if (code != return_code::kOk) {
-    part.consumer.on_refused("cell '" + part.source.fqcn + "' answered " + std::string(code) +
-                             ": the arrays are not there any more, or never were");
+    cursor.consumer.on_refused("cell '" + source_->fqcn + "' answered " + std::string(code) +
+                               ": the arrays are not there any more, or never were");
   } else {
     try {
-      part.reply = fobs::read_reply(fobs::decode(content, rules_.limits), rules_.limits);
-      part.reply_bytes = content.size;
+      cursor.reply = fobs::read_reply(fobs::decode(content, rules_.limits), rules_.limits);
+      cursor.reply_bytes = content.size;
     } catch (const Failure &failure) {
       return fail(failure.status(), failure.what());
     } catch (const std::bad_alloc &) {
@@ -61,16 +85,16 @@ void ArrayDownload::on_answer(size_t source, std::string_view code, const Bytes 
     }
     using What = DownloadConsumer::Reply::What;
     using Status = fobs::DownloadReply::Status;
-    const What what = part.reply.status == Status::kOk    ? What::kData
-                      : part.reply.status == Status::kEof ? What::kEof
-                                                          : What::kError;
-    part.consumer.on_reply({what, kGoOn, std::nullopt});
+    const What what = cursor.reply.status == Status::kOk    ? What::kData
+                      : cursor.reply.status == Status::kEof ? What::kEof
+                                                            : What::kError;
+    cursor.consumer.on_reply({what, kGoOn, std::nullopt});
   }
   act();
 }
 
-void ArrayDownload::on_not_sent(size_t source, double now) {
-  if (state_ == State::kRunning && source < parts_.size()) parts_[source].again_at = now + kAfterLoss;
+void ArrayDownload::on_not_sent(size_t index, double now) {
+  if (state_ == State::kRunning && index < cursors_.size()) cursors_[index].again_at = now + kAfterLoss;
 }
 
 void ArrayDownload::fail(flare_status status, const std::string &reason) {
@@ -84,25 +108,24 @@ void ArrayDownload::fail(flare_status status, const std::string &reason) {
 
 void ArrayDownload::on_time(double now) {
   if (state_ != State::kRunning) return;
-  for (size_t i = 0; i < parts_.size(); ++i) {
-    Part &part = parts_[i];
-    part.consumer.on_time(now);
-    if (!part.again_at || now < *part.again_at) continue;
-    part.again_at.reset();
+  for (size_t i = 0; i < cursors_.size(); ++i) {
+    Cursor &cursor = cursors_[i];
+    cursor.consumer.on_time(now);
+    if (!cursor.again_at || now < *cursor.again_at) continue;
+    cursor.again_at.reset();
     ask(i);
   }
   act();
 }
 
 void ArrayDownload::ask(size_t index) {
-  const Part &part = parts_[index];
-  requests_.push_back({index, part.source.fqcn, fobs::write_request({part.source.ref_id, part.state})});
+  requests_.push_back({index, source_->fqcn, fobs::write_request({source_->ref_id, cursors_[index].state})});
 }
 
 std::optional<double> ArrayDownload::deadline() const {
   std::optional<double> first;
-  for (const Part &part : parts_) {
-    for (const auto one : {part.consumer.deadline(), part.again_at}) {
+  for (const Cursor &cursor : cursors_) {
+    for (const auto one : {cursor.consumer.deadline(), cursor.again_at}) {
       if (one && (!first || *one < *first)) first = one;
     }
   }
@@ -112,53 +135,105 @@ std::optional<double> ArrayDownload::deadline() const {
 void ArrayDownload::act() {
   for (bool busy = true; busy && state_ == State::kRunning;) {
     busy = false;
-    for (size_t i = 0; i < parts_.size(); ++i) {
-      for (const DownloadConsumer::Action &action : parts_[i].consumer.take_actions()) {
+    for (size_t i = 0; i < cursors_.size(); ++i) {
+      for (const DownloadConsumer::Action &action : cursors_[i].consumer.take_actions()) {
         busy = true;
         if (state_ == State::kRunning) act(i, action);
       }
     }
   }
-  const bool complete = std::all_of(parts_.begin(), parts_.end(), [](const Part &part) { return part.complete; });
+  const bool complete =
+      std::all_of(cursors_.begin(), cursors_.end(), [](const Cursor &cursor) { return cursor.complete; });
   if (state_ == State::kRunning && complete) state_ = State::kComplete;
 }
 
 void ArrayDownload::act(size_t index, const DownloadConsumer::Action &action) {
-  Part &part = parts_[index];
+  Cursor &cursor = cursors_[index];
   if (std::holds_alternative<DownloadConsumer::Request>(action)) {
     ask(index);
   } else if (std::holds_alternative<DownloadConsumer::Consume>(action)) {
     try {
-      keep(&part);
-      part.consumer.on_consumed(kGoOn);
+      keep(&cursor);
     } catch (const Failure &failure) {
-      fail(failure.status(), failure.what());
+      return fail(failure.status(), failure.what());
     } catch (const std::bad_alloc &) {
-      fail(FLARE_OUT_OF_MEMORY, "not enough memory for its arrays");
+      return fail(FLARE_OUT_OF_MEMORY, "not enough memory for its arrays");
     }
+    advance(index);
   } else if (std::holds_alternative<DownloadConsumer::Completed>(action)) {
-    part.consumer.on_completed(true);
+    cursor.consumer.on_completed(true);
   } else if (const auto *failed = std::get_if<DownloadConsumer::Failed>(&action)) {
     fail(FLARE_IO, failed->reason);
   } else if (std::holds_alternative<DownloadConsumer::Done>(action)) {
-    part.complete = true;
+    cursor.complete = true;
+    share_out();
   }
 }
 
 // Each item is an archive of one array, which has the item's name.
-void ArrayDownload::keep(Part *part) {
-  for (const fobs::Object &item : part->reply.items) {
+void ArrayDownload::keep(Cursor *cursor) {
+  for (const fobs::Object &item : cursor->reply.items) {
     for (const fobs::NpzMember &member : fobs::read_npz(*item.bytes(), rules_.limits)) {
       if (++items_ > rules_.limits.max_tensors) too_large("the message has more arrays than max_tensors allows");
       bytes_ += static_cast<int64_t>(member.npy.size);
       if (static_cast<uint64_t>(bytes_) > rules_.limits.max_message_bytes) {
         too_large("the arrays of the message have more bytes than max_message_bytes allows");
       }
-      downloads_[part->source.dot][member.name] = fobs::array_value(member.npy, part->reply_bytes, rules_);
+      downloads_[source_->dot][member.name] = fobs::array_value(member.npy, cursor->reply_bytes, rules_);
     }
   }
-  part->state = std::move(part->reply.state);
-  part->reply = {};
+  cursor->state = std::move(cursor->reply.state);
+  cursor->reply = {};
+}
+
+// Behind what was just kept.
+void ArrayDownload::advance(size_t index) {
+  Cursor &cursor = cursors_[index];
+  const auto end = end_of(cursor.state);
+  if (end && *end > cursor.next) {
+    cursor.step = *end - cursor.next;
+    cursor.next = *end;
+  } else if (cursor.last) {
+    cursor.end = cursor.next;  // nobody else can share in this
+  } else {
+    return fail(FLARE_PROTOCOL, "cell '" + source_->fqcn + "' answered for other arrays than it was asked for");
+  }
+  const auto others = [&] {
+    return std::count_if(cursors_.begin(), cursors_.end(), [](const Cursor &one) { return !one.complete; }) > 1;
+  };
+  if (!cursor.last && cursor.next >= cursor.end) {
+    cursor.complete = true;
+  } else if (cursor.last && cursor.next >= cursor.end && others()) {
+    cursor.waiting = true;
+  } else {
+    cursor.consumer.on_consumed(kGoOn);
+  }
+  share_out();
+}
+
+// Whoever has nothing left to do takes half of what the slowest has; when nobody has, the end is asked for.
+void ArrayDownload::share_out() {
+  for (;;) {
+    Cursor *longest = nullptr;
+    size_t running = 0, left = 0;
+    for (Cursor &cursor : cursors_) {
+      if (cursor.complete || cursor.waiting) continue;
+      ++running;
+      const size_t asked = cursor.next + cursor.step;
+      if (cursor.end <= asked || cursor.end - asked <= left) continue;
+      left = cursor.end - asked;
+      longest = &cursor;
+    }
+    if (running == 0) break;
+    if (running >= kAtOnce || longest == nullptr || left < longest->step) return;
+    const size_t middle = longest->end - (left + 1) / 2;
+    const size_t end = std::exchange(longest->end, middle);
+    const bool last = std::exchange(longest->last, false);
+    cursors_.emplace_back(middle, end, last);
+  }
+  for (Cursor &cursor : cursors_) {
+    if (std::exchange(cursor.waiting, false)) cursor.consumer.on_consumed(kGoOn);
+  }
 }
 
 }  // namespace flare

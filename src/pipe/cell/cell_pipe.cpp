@@ -392,7 +392,7 @@ void CellPipe::on_answered(const StreamCell::Answered &answered, TimePoint now) 
   auto node = asked_.extract(answered.request_id);
   if (node.empty()) return;
   const Asked &asked = node.mapped();
-  if (asked.source) return on_download_answer(asked, answered, now);
+  if (asked.cursor) return on_download_answer(asked, answered, now);
   const auto found = outgoing_.find(asked.message_id);
   if (found == outgoing_.end()) return;
   Outgoing &outgoing = found->second;
@@ -418,7 +418,7 @@ void CellPipe::on_download_answer(const Asked &asked, const StreamCell::Answered
   const auto found = incoming_.find(asked.message_id);
   if (found == incoming_.end()) return;
   Incoming &incoming = found->second;
-  if (answered.local) return incoming.download.on_not_sent(*asked.source, seconds(now));
+  if (answered.local) return incoming.download.on_not_sent(*asked.cursor, seconds(now));
   if (answered.return_code == return_code::kTimeout && !std::exchange(incoming.warned, true)) {
     log_.warn("arrays of task " + asked.message_id + " are asked for again: " + answered.error +
               ". A secure server drops what comes without a valid token" +
@@ -426,7 +426,7 @@ void CellPipe::on_download_answer(const Asked &asked, const StreamCell::Answered
                            : ", and the configuration has none (auth_token)"));
   }
   stats_.bytes_received += static_cast<int64_t>(answered.content.size);
-  incoming.download.on_answer(*asked.source, answered.return_code, answered.content, seconds(now));
+  incoming.download.on_answer(*asked.cursor, answered.return_code, answered.content, seconds(now));
 }
 
 // ---- What goes out -------------------------------------------------------------------------------------------
@@ -657,7 +657,7 @@ bool CellPipe::pump_downloads() {
     if (!connected_ && incoming.download.state() == ArrayDownload::State::kRunning) continue;  // they can wait
     for (auto &request : incoming.download.take_requests()) {
       Blob asking = blob(request.fqcn, kDownloadChannel, kDownloadTopic, chain_of(request.content));
-      asked_[client_->request(std::move(asking), kDownloadRequest)] = {id, request.source, std::nullopt};
+      asked_[client_->request(std::move(asking), kDownloadRequest)] = {id, request.cursor, std::nullopt};
     }
     if (incoming.download.state() != ArrayDownload::State::kRunning) finished.push_back(id);
   }
@@ -674,7 +674,7 @@ void CellPipe::finish_download(const std::string &id) {
   if (download.state() == ArrayDownload::State::kFailed) {
     for (auto asked = asked_.begin(); asked != asked_.end();) {
       const auto [request, what] = *asked++;
-      if (what.message_id != id || !what.source) continue;
+      if (what.message_id != id || !what.cursor) continue;
       asked_.erase(request);
       client_->cancel(request, download.reason());
     }

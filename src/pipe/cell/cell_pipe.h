@@ -79,7 +79,7 @@ class CellPipe : public Pipe, private CellClientListener {
   // What a request to a cell is for.
   struct Asked {
     std::string message_id;
-    std::optional<size_t> source;  // of the download
+    std::optional<size_t> cursor;  // of the download
     std::optional<size_t> metric;  // of the batch; neither: the message itself
   };
 
