@@ -26,7 +26,7 @@ std::optional<std::string> name_of(const Object &key) {
 
 Bytes copied(const Bytes &bytes, const ReadRules &rules) {
   Block block = rules.new_block(bytes.size);
-  if (bytes.size > 0) std::memcpy(block.data(), bytes.data, bytes.size);
+  rules.copy(block, bytes);
   return block.share();
 }
 
@@ -35,6 +35,10 @@ bool may_stay(const Bytes &elements, uint64_t kept) {
 }
 
 }  // namespace
+
+void copy_now(Block to, const Bytes &from) {
+  if (from.size > 0) std::memcpy(to.data(), from.data, from.size);
+}
 
 Value array_value(const Bytes &npy, uint64_t kept, const ReadRules &rules) {
   const NpyArray array = read_npy(npy, rules.limits);

@@ -21,10 +21,14 @@ namespace flare::fobs {
 using Items = std::map<std::string, Value, std::less<>>;
 using Downloads = std::map<uint8_t, Items>;
 
+void copy_now(Block to, const Bytes &from);
+
 struct ReadRules {
   Limits limits;
   // Where bytes go, and elements that do not lie where a tensor's may: at a multiple of 64.
   std::function<Block(size_t)> new_block = [](size_t size) { return Block(size); };
+  // Fills them; it may put that off until somebody looks at the value.
+  std::function<void(Block to, const Bytes &from)> copy = copy_now;
   flare_dtype list_dtype = FLARE_FLOAT32;  // of a model's lists of numbers
 };
 

@@ -184,6 +184,20 @@ class Files(unittest.TestCase):
         self.assertIn("over the job ended", self.said(other))
 
 
+    def test_a_second_trainer_is_refused_and_the_first_goes_on(self):
+        peer, trainer = self.start_peer(), self.start_trainer()
+        self.assertTrue(peer.send({"w": np.zeros(2)}, "first"))
+        peer.result("first")
+        second = self.start_trainer()
+        self.assertIn(f"error process {trainer.pid} is the trainer of the folder {self.root}/task", self.said(second))
+        self.assertNotEqual(second.returncode, 0)
+        self.assertTrue(peer.send({"w": np.zeros(2)}, "second"))
+        peer.result("second")
+        peer.task.notify_end("")
+        self.assertIn("over the job ended", self.said(trainer))
+        self.assertEqual(list((self.root / "task" / "t").iterdir()), [])
+
+
 def be_a_peer(root):
     peer = Peer(root)
     assert peer.send({"w": np.zeros(1)}, "a")

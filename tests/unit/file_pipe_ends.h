@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -47,10 +48,19 @@ inline bool eventually(const std::function<bool()> &check) {
   return false;
 }
 
-inline std::string bytes_of_task(double number) {
-  Shareable task;
-  task.kind = kind::kWeights;
-  task.body.set("w", Tensor{FLARE_FLOAT64, {1}, copy_bytes(&number, sizeof number)});
+inline Shareable model_of(double number, size_t more_bytes = 0) {
+  Shareable model;
+  model.kind = kind::kWeights;
+  model.body.set("w", Tensor{FLARE_FLOAT64, {1}, copy_bytes(&number, sizeof number)});
+  if (more_bytes == 0) return model;
+  Block block(more_bytes);
+  std::memset(block.data(), 7, more_bytes);
+  model.body.set("more", Tensor{FLARE_UINT8, {static_cast<int64_t>(more_bytes)}, block.share()});
+  return model;
+}
+
+inline std::string bytes_of_task(double number, size_t more_bytes = 0) {
+  Shareable task = model_of(number, more_bytes);
   task.headers.set("current_round", 1);
   return std::string(fobs::encode(fobs::write_shareable(task, std::nullopt, Limits()).message).join().text());
 }
@@ -66,6 +76,8 @@ inline double number_of(const Shareable &shareable) {
 // The passive end's folder of one channel.
 class FilePeer {
  public:
+  static constexpr const char *kBeat = "REQ._HEARTBEAT_.";  // what the names of heartbeats begin with
+
   explicit FilePeer(const files::path &folder) : folder_(folder) {
     for (const char *name : {"x", "y", "t"}) files::create_directories(folder / name);
   }
@@ -95,8 +107,9 @@ class FilePeer {
   // As its owner reads it; the content.
   std::string take(const std::string &name) const {
     files::rename(folder_ / "y" / name, folder_ / "t" / name);
-    std::ifstream file(folder_ / "t" / name, std::ios::binary);
-    const std::string content(std::istreambuf_iterator<char>(file), {});
+    std::string content(files::file_size(folder_ / "t" / name), '\0');
+    std::ifstream(folder_ / "t" / name, std::ios::binary)
+        .read(content.data(), static_cast<std::streamsize>(content.size()));
     files::remove(folder_ / "t" / name);
     return content;
   }
@@ -132,17 +145,21 @@ class FileEnd : public PipeListener {
     return settings;
   }
 
+  // For what is done between two turns of the pipe.
+  Loop &loop() { return loop_; }
+  FilePipe &pipe() { return *pipe_; }
+
   void send(const MessagePtr &message, Duration timeout = std::chrono::seconds(30)) {
     loop_.run_and_wait([&] { pipe_->send(message, {timeout, {}, false}); });
   }
-  std::string reply_to(const std::string &task, double number, Duration timeout = std::chrono::seconds(30)) {
+  std::string reply_to(const std::string &task, double number, Duration timeout = std::chrono::seconds(30),
+                       size_t more_bytes = 0) {
     auto reply = std::make_shared<Message>();
     reply->kind = MessageKind::kReply;
     reply->topic = "train";
     reply->request_id = task;
     reply->id = "result-" + task;
-    reply->data.kind = kind::kWeights;
-    reply->data.body.set("w", Tensor{FLARE_FLOAT64, {1}, copy_bytes(&number, sizeof number)});
+    reply->data = model_of(number, more_bytes);
     send(reply, timeout);
     return "REP.train." + task + "." + reply->id;
   }
@@ -171,6 +188,10 @@ class FileEnd : public PipeListener {
     std::erase_if(heard, [&](const std::string &line) { return !line.starts_with(begin); });
     return heard;
   }
+  MessagePtr last_message() {
+    const std::lock_guard lock(mutex_);
+    return last_;
+  }
   void take_no_tasks(bool full) {
     const std::lock_guard lock(mutex_);
     full_ = full;
@@ -189,6 +210,10 @@ class FileEnd : public PipeListener {
     return full_ ? std::optional(Refusal{"full", false}) : std::nullopt;
   }
   void on_message(const MessagePtr &message) override {
+    {
+      const std::lock_guard lock(mutex_);
+      last_ = message;
+    }
     say("task " + message->id + " " + std::to_string(static_cast<int>(number_of(message->data))));
   }
   void on_message_lost(const MessagePtr &message, flare_status, const std::string &) override {
@@ -207,6 +232,7 @@ class FileEnd : public PipeListener {
 
   std::mutex mutex_;
   std::vector<std::string> lines_;
+  MessagePtr last_;
   bool full_ = false;
   Loop loop_;
   std::unique_ptr<FilePipe> pipe_;

@@ -14,8 +14,6 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::StartsWith;
 
-constexpr const char *kBeat = "REQ._HEARTBEAT_.";
-
 class FilePipeTest : public testing::Test {
  protected:
   TemporaryFolder home_;
@@ -128,9 +126,9 @@ TEST_F(FilePipeTest, HeartbeatsGoOnAsLongAsTheyAreTakenAndOneWaits) {
   FileEnd end(home_.path());
   for (const FilePeer *peer : {&task_, &metric_}) {
     for (int i = 0; i < 3; ++i) {
-      const std::string name = peer->wait(kBeat);
+      const std::string name = peer->wait(FilePeer::kBeat);
       ::usleep(150'000);
-      EXPECT_THAT(peer->sent(kBeat), ElementsAre(name)) << "no second one";
+      EXPECT_THAT(peer->sent(FilePeer::kBeat), ElementsAre(name)) << "no second one";
       peer->take(name);
     }
   }
@@ -214,7 +212,7 @@ TEST_F(FilePipeTest, WhatIsNotTakenInTimeIsTakenBack) {
 
 TEST_F(FilePipeTest, AFullDiskOrAMissingFolderFailsTheResult) {
   FileEnd end(home_.path());
-  task_.wait(kBeat);  // nothing else is put there meanwhile
+  task_.wait(FilePeer::kBeat);  // nothing else is put there meanwhile
   files::remove(task_.folder() / "t");
   end.reply_to("a", 1);
   EXPECT_TRUE(end.hears(with("settled result-a ", FLARE_IO)));

@@ -102,7 +102,10 @@ CellPipe::CellPipe(const Settings &settings, const ClientApiConfig &config, Cell
       listener_(listener),
       own_name_(pipe_cell_name(naming, {config.place.parent, config.site, config.token}, PipeEnd::kActive)),
       peer_name_(pipe_cell_name(naming, {config.place.parent, config.site, config.token}, PipeEnd::kPassive)),
-      name_lock_(own_name_, config.place.url),
+      name_lock_("cell " + own_name_ + " " + config.place.url,
+                 "is connected as the cell '" + own_name_ +
+                     "' already, and NVFlare keeps one connection of each name: of several processes of a trainer only "
+                     "the first (rank 0) opens an agent"),
       blocks_(BlockPool::make(settings.warm_bytes, settings.warm_timeout)),
       blobs_(BlockPool::make(settings.warm_bytes, settings.warm_timeout)),
       handler_(handler_options(settings), settings.limits),

@@ -19,8 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/name_lock.h"
 #include "cellnet/cell_client.h"
-#include "cellnet/name_lock.h"
 #include "config/client_api_config.h"
 #include "config/settings.h"
 #include "fobs/message.h"

@@ -21,6 +21,10 @@ namespace {
 constexpr Duration kBeatInterval = std::chrono::seconds(1);
 // Beside the watch: for what happens elsewhere on a network file system.
 constexpr Duration kLookInterval = std::chrono::seconds(1);
+// So long after a file the kernel's word on what became of it may come: it was taken, or deleted.
+constexpr Duration kWord = std::chrono::milliseconds(50);
+// Milliseconds, on a disk that is not too slow.
+constexpr size_t kMostPerTurn = 8 << 20;
 
 PipeHandler::Options options_of(const Settings &settings) {
   PipeHandler::Options options;
@@ -49,13 +53,13 @@ FilePipe::FilePipe(const Settings &settings, const ClientApiConfig &config, Loop
       listener_(listener),
       blocks_(BlockPool::make(settings.warm_bytes, settings.warm_timeout)),
       handler_(options_of(settings), settings.limits),
-      task_{PipeFolder(place_of(config).root, config.task_channel), -1, -1, -1, true, "", {}, {}},
+      task_(place_of(config).root, config.task_channel),
       channels_{&task_},
       alarm_(loop->make_alarm([this] { pump(); })) {
   rules_.limits = settings.limits;
   rules_.new_block = [pool = blocks_](size_t size) { return pool->take(size); };
   if (config.metric_channel && config.files->metric_root) {
-    metric_ = Channel{PipeFolder(*config.files->metric_root, *config.metric_channel), -1, -1, -1, true, "", {}, {}};
+    metric_.emplace(*config.files->metric_root, *config.metric_channel);
     channels_.push_back(&*metric_);
   } else if (config.metric_channel) {
     log_.warn(
@@ -90,9 +94,10 @@ void FilePipe::send(const MessagePtr &message, const SendOptions &options) {
     return refuse(*message, FLARE_OUT_OF_MEMORY, "not enough memory to send it");
   }
   // The peer takes one file at a time.
-  const auto files = static_cast<int64_t>(std::max<size_t>(1, outgoing.files.size()));
+  outgoing.timeout = options.timeout * static_cast<int64_t>(std::max<size_t>(1, outgoing.files.size()));
+  handler_.send(message, outgoing.timeout, Clock::now());
+  outgoing.unwritten = outgoing.files.size();
   outgoing_.insert_or_assign(message->id, std::move(outgoing));
-  handler_.send(message, options.timeout * files, Clock::now());
   pump();
 }
 
@@ -102,7 +107,7 @@ void FilePipe::lay_out(const MessagePtr &message, Outgoing *outgoing) {
     const auto keys = keys_.find(message->request_id);
     fobs::Written written = fobs::write_shareable(message->data, std::nullopt, settings_.limits,
                                                   keys == keys_.end() ? fobs::Keys() : keys->second);
-    outgoing->files.emplace_back(file_name_of(*message), pieces_of(written.message));
+    outgoing->files.push_back({message->id, file_name_of(*message), pieces_of(written.message)});
     return;
   }
   if (!metric_) return;
@@ -111,9 +116,9 @@ void FilePipe::lay_out(const MessagePtr &message, Outgoing *outgoing) {
   one.topic = topic::kMetric;
   for (const Metric &metric : to_metrics(*message)) {
     one.id = new_uuid();
-    outgoing->files.emplace_back(file_name_of(one),
-                                 pieces_of(fobs::write_metric(metric.type, metric.name, metric.value, metric.step,
-                                                              metric.path, settings_.limits)));
+    outgoing->files.push_back({message->id, file_name_of(one),
+                               pieces_of(fobs::write_metric(metric.type, metric.name, metric.value, metric.step,
+                                                            metric.path, settings_.limits))});
   }
 }
 
@@ -131,7 +136,11 @@ void FilePipe::cancel(const std::string &id, flare_status status, const std::str
   pump();
 }
 
-PipeStats FilePipe::stats() const { return stats_; }
+PipeStats FilePipe::stats() const {
+  PipeStats stats = stats_;
+  for (const Channel *channel : channels_) stats.bytes_sent += static_cast<int64_t>(channel->outbox.bytes_written());
+  return stats;
+}
 
 void FilePipe::close(const std::string &reason) {
   if (std::exchange(closed_, true)) return;
@@ -140,7 +149,10 @@ void FilePipe::close(const std::string &reason) {
   events_.reset();
   for (auto &[id, outgoing] : outgoing_) withdraw(&outgoing);
   for (Channel *channel : channels_) {
+    channel->reading.reset();
+    channel->outbox.clear();
     if (!channel->heartbeat.empty()) channel->folder.withdraw(channel->heartbeat);
+    channel->folder.let_go();
   }
   outgoing_.clear();
   blocks_->close();
@@ -176,7 +188,7 @@ void FilePipe::on_taken(Channel *channel, const std::string &name) {
     lying_.erase(found);
     Outgoing &outgoing = outgoing_.at(id);
     outgoing.lying.erase(name);
-    if (outgoing.lying.empty() && !outgoing.unread) handler_.on_ack(id, std::nullopt, now);
+    if (outgoing.lying.empty() && outgoing.unwritten == 0 && !outgoing.unread) handler_.on_ack(id, std::nullopt, now);
   } else {
     return;  // of somebody before us
   }
@@ -218,12 +230,21 @@ void FilePipe::look_everywhere(TimePoint now) {
     // Until the peer is there for the first time, one word waits for it.
     if (!up_ && channel->heartbeat.empty()) transmit_heartbeat(channel);
   }
-  std::vector<std::pair<Channel *, std::string>> taken;
+  std::map<std::string, TimePoint> missing;
   for (const auto &[name, id] : lying_) {
-    Channel *channel = outgoing_.at(id).channel;
-    if (!channel->folder.lies(name)) taken.emplace_back(channel, name);
+    const auto before = missing_.find(name);
+    if (!outgoing_.at(id).channel->folder.lies(name)) missing[name] = before == missing_.end() ? now : before->second;
   }
-  for (const auto &[channel, name] : taken) on_taken(channel, name);
+  missing_ = std::move(missing);
+  const Duration word = watch_.fd() < 0 ? Duration::zero() : kWord;
+  for (const auto &[name, since] : missing_) {
+    const auto found = lying_.find(name);
+    if (now - since < word) {
+      next_look_ = std::min(next_look_, since + word);
+    } else if (found != lying_.end()) {
+      on_taken(outgoing_.at(found->second).channel, name);
+    }
+  }
 }
 
 bool FilePipe::look(Channel *channel, TimePoint now) {
@@ -232,6 +253,9 @@ bool FilePipe::look(Channel *channel, TimePoint now) {
   std::string obstacle;
   try {
     files = channel->folder.incoming();
+  } catch (const NotNow &failure) {
+    log_.warn(failure.what());
+    return false;
   } catch (const Failure &failure) {
     obstacle = failure.what();
   }
@@ -246,7 +270,7 @@ bool FilePipe::look(Channel *channel, TimePoint now) {
     std::erase(ends, file.name);
     if (const auto found = left.find(file.name); found != left.end()) channel->left.insert(*found);
   }
-  bool behind = false;
+  bool behind = channel->reading.has_value();
   for (const PipeFolder::File &file : files) {
     if (closed_ || !handler_.receiving()) return true;
     try {
@@ -267,6 +291,7 @@ bool FilePipe::look(Channel *channel, TimePoint now) {
 void FilePipe::on_file(Channel *channel, const PipeFolder::File &file, bool behind, TimePoint now) {
   const auto left = channel->left.find(file.name);
   if (left != channel->left.end() && left->second == Channel::Left::kForGood) return;
+  if (channel->reading && channel->reading->name == file.name) return;
   auto name = read_file_name(file.name);
   if (!name || !file.regular) {
     set_aside(channel, file.name, name ? "it is no regular file" : "its name is that of no message");
@@ -301,46 +326,109 @@ void FilePipe::offer(Channel *channel, const std::string &name, const MessagePtr
   const auto refusal = listener_->on_offered(*message);
   if (closed_) return;
   if (refusal && !refusal->for_good) {
-    if (channel->left.insert_or_assign(name, Channel::Left::kForNow).second)
-      log_.info("left for now: " + name + ": " + refusal->reason);
+    if (leave(channel, name)) log_.info("left for now: " + name + ": " + refusal->reason);
     return;
   }
-  flare_status status = FLARE_REFUSED;
-  std::string reason;
   try {
     if (refusal) throw Failure(FLARE_REFUSED, refusal->reason);
-    fobs::Keys keys;
-    auto data = read(*channel, name, &keys);
-    if (!data || !channel->folder.take(name)) return;  // the peer took it back
-    auto whole = std::make_shared<Message>(*message);
-    whole->data = *std::move(data);
-    handler_.on_taken(*message, std::nullopt, now);
-    if (keys_.size() >= settings_.limits.max_queued_messages) keys_.erase(keys_.begin());
-    keys_[message->id] = std::move(keys);
-    return listener_->on_message(whole);
+    auto reader = channel->folder.open(name, settings_.limits.max_message_bytes, rules_.new_block);
+    if (!reader) return;  // the peer took it back
+    channel->reading = Reading{name, message, *std::move(reader)};
+    channel->left.insert_or_assign(name, Channel::Left::kForNow);
   } catch (const std::bad_alloc &) {
-    channel->left[name] = Channel::Left::kForNow;
-    return log_.error("left for now: " + name + ": not enough memory for it");
+    if (leave(channel, name)) log_.error("left for now: " + name + ": not enough memory for it");
+    return;
+  } catch (const NotNow &failure) {
+    if (leave(channel, name)) log_.error("left for now: " + std::string(failure.what()));
+    return;
   } catch (const Failure &failure) {
-    status = failure.status();
-    reason = failure.what();
+    return lose(channel, name, message, failure, now);
   }
-  if (!set_aside(channel, name, reason)) return;
+  read(channel, now);
+}
+
+// Goes on with the file that is read, if there is one. Whether that is over now.
+bool FilePipe::read(Channel *channel, TimePoint now) {
+  if (over_ || closed_ || !channel->reading || read_room_ == 0) return false;
+  Reading &reading = *channel->reading;
+  const std::string name = reading.name;
+  std::optional<Failure> failure;
+  std::string obstacle;
+  try {
+    if (!reading.whole) {
+      const size_t bytes = channel->folder.read(name, read_room_, &*reading.reader);
+      read_room_ -= bytes;
+      stats_.bytes_received += static_cast<int64_t>(bytes);
+      if (!reading.reader->complete()) return false;
+      decode(&reading);
+    }
+    read_room_ -= reading.copies.make(read_room_);
+    if (!reading.copies.all_made()) return false;
+  } catch (const std::bad_alloc &) {
+    obstacle = "not enough memory for it";
+  } catch (const NotNow &error) {
+    obstacle = error.what();
+  } catch (const Failure &error) {
+    failure = error;
+  }
+  Reading done = std::move(reading);
+  channel->reading.reset();
+  if (!obstacle.empty()) {
+    log_.error("left for now: " + name + ": " + obstacle);
+    return true;
+  }
+  channel->left.erase(name);
+  if (failure) {
+    lose(channel, name, done.message, *failure, now);
+  } else {
+    deliver(channel, std::move(done), now);
+  }
+  return true;
+}
+
+void FilePipe::decode(Reading *reading) {
+  fobs::ReadRules rules = rules_;
+  rules.copy = [reading](Block to, const Bytes &from) { reading->copies.add(std::move(to), from); };
+  reading->whole = std::make_shared<Message>(*reading->message);
+  reading->whole->data =
+      fobs::read_shareable(fobs::decode(reading->reader->bytes(), settings_.limits), {}, rules, &reading->keys);
+  reading->reader.reset();  // the copies keep what they need
+}
+
+void FilePipe::deliver(Channel *channel, Reading reading, TimePoint now) {
+  try {
+    if (!channel->folder.take(reading.name)) return;  // the peer took it back
+  } catch (const Failure &failure) {
+    return lose(channel, reading.name, reading.message, failure, now);
+  }
+  if (keys_.size() >= settings_.limits.max_queued_messages) keys_.erase(keys_.begin());
+  keys_[reading.message->id] = std::move(reading.keys);
+  handler_.on_taken(*reading.message, std::nullopt, now);
+  listener_->on_message(reading.whole);
+}
+
+// Whether it was not left before.
+bool FilePipe::leave(Channel *channel, const std::string &name) {
+  return channel->left.insert_or_assign(name, Channel::Left::kForNow).second;
+}
+
+void FilePipe::lose(Channel *channel, const std::string &name, const MessagePtr &message, const Failure &failure,
+                    TimePoint now) {
+  if (!set_aside(channel, name, failure.what())) return;
   handler_.on_taken(*message, std::nullopt, now);
-  listener_->on_message_lost(message, status, reason);
-  answer_unread(channel, *message);
+  listener_->on_message_lost(message, failure.status(), failure.what());
+  if (!closed_) answer_unread(channel, *message);
 }
 
-std::optional<Shareable> FilePipe::read(const Channel &channel, const std::string &name, fobs::Keys *keys) {
-  const auto bytes = channel.folder.read(name, settings_.limits.max_message_bytes, rules_.new_block);
-  if (!bytes) return std::nullopt;
-  stats_.bytes_received += static_cast<int64_t>(bytes->size);
-  return fobs::read_shareable(fobs::decode(*bytes, settings_.limits), {}, rules_, keys);
-}
-
-// False: the peer took it back.
+// False: the peer took it back, or it has to stay where it is.
 bool FilePipe::set_aside(Channel *channel, const std::string &name, const std::string &reason) {
-  if (!channel->folder.set_aside(name)) return false;
+  try {
+    if (!channel->folder.set_aside(name)) return false;
+  } catch (const Failure &failure) {
+    channel->left[name] = Channel::Left::kForGood;
+    log_.error(failure.what());
+    return false;
+  }
   ++stats_.frames_rejected;
   log_.warn("refused, and moved to " + channel->folder.refused_path() + ": " + name + ": " + reason);
   return true;
@@ -355,8 +443,8 @@ void FilePipe::answer_unread(Channel *channel, const Message &task) {
   reply.id = new_uuid();
   reply.request_id = task.id;
   reply.data.headers.set(header::kReturnCode, "BAD_TASK_DATA");
-  channel->folder.put(file_name_of(reply),
-                      pieces_of(fobs::write_shareable(reply.data, std::nullopt, settings_.limits).message));
+  channel->outbox.add({reply.id, file_name_of(reply),
+                       pieces_of(fobs::write_shareable(reply.data, std::nullopt, settings_.limits).message)});
 }
 
 // ---- What goes out -------------------------------------------------------------------------------------------
@@ -366,18 +454,48 @@ void FilePipe::transmit(const std::string &id) {
   if (found == outgoing_.end()) return;
   Outgoing &outgoing = found->second;
   if (outgoing.files.empty()) return handler_.on_ack(id, std::nullopt, Clock::now());  // nobody wants metrics
-  outgoing.put = true;
-  try {
-    for (auto &[name, pieces] : std::exchange(outgoing.files, {})) {
-      for (const Bytes &piece : pieces) stats_.bytes_sent += static_cast<int64_t>(piece.size);
-      outgoing.channel->folder.put(name, std::move(pieces));
-      outgoing.lying.insert(name);
-      lying_[name] = id;
-    }
-  } catch (const Failure &failure) {
+  handler_.on_handed_over(id);
+  for (Outbox::File &file : std::exchange(outgoing.files, {})) outgoing.channel->outbox.add(std::move(file));
+}
+
+bool FilePipe::write(Channel *channel, TimePoint now) {
+  if (over_ || closed_) return false;
+  const auto outcomes = channel->outbox.write(&channel->folder, &write_room_, now);
+  for (const Outbox::Outcome &outcome : outcomes) on_written(outcome, now);
+  return !outcomes.empty();
+}
+
+void FilePipe::on_written(const Outbox::Outcome &outcome, TimePoint now) {
+  const auto found = outgoing_.find(outcome.message);
+  if (found == outgoing_.end()) {  // the answer to an unread task
+    if (outcome.failure) log_.error(outcome.failure->what());
+    return;
+  }
+  Outgoing &outgoing = found->second;
+  if (!outcome.failure) {
+    outgoing.lying.insert(outcome.name);
+    lying_[outcome.name] = outcome.message;
+    outgoing.obstacle.clear();
+    outgoing.until.reset();
+    if (--outgoing.unwritten == 0) outgoing.until = now + outgoing.timeout;
+  } else if (outcome.again) {
+    if (outgoing.obstacle.empty()) log_.warn("tried again each second: " + std::string(outcome.failure->what()));
+    outgoing.obstacle = outcome.failure->what();
+    if (!outgoing.until) outgoing.until = now + outgoing.timeout;
+  } else {
     outgoing.unread = true;
-    if (!outgoing.settlement) outgoing.settlement = {failure.status(), failure.what()};
-    handler_.on_ack(id, Refusal{failure.what()}, Clock::now());
+    if (!outgoing.settlement) outgoing.settlement = {outcome.failure->status(), outcome.failure->what()};
+    handler_.on_ack(outcome.message, Refusal{outcome.failure->what()}, now);
+  }
+}
+
+void FilePipe::check_patience(TimePoint now) {
+  for (auto &[id, outgoing] : outgoing_) {
+    if (!outgoing.until || now < *outgoing.until) continue;
+    outgoing.until.reset();
+    if (!outgoing.obstacle.empty() && !outgoing.settlement) outgoing.settlement = {FLARE_IO, outgoing.obstacle};
+    const std::string silence = "the peer did not take it within " + duration_text(outgoing.timeout);
+    handler_.on_ack(id, Refusal{outgoing.obstacle.empty() ? silence : outgoing.obstacle}, now);
   }
 }
 
@@ -391,14 +509,16 @@ void FilePipe::transmit_heartbeat(Channel *channel) {
     const std::string name = file_name_of(beat);
     channel->folder.put(name, pieces_of({fobs::Object(""), {}}));
     channel->heartbeat = name;
+    channel->beats = true;
   } catch (const Failure &failure) {
-    log_.warn(std::string("no heartbeat: ") + failure.what());
+    if (std::exchange(channel->beats, false)) log_.warn(std::string("no heartbeats: ") + failure.what());
   }
 }
 
 // Whether the peer has not taken all of it.
 bool FilePipe::withdraw(Outgoing *outgoing) {
-  bool lay = !outgoing->put || outgoing->unread;
+  bool lay = outgoing->unwritten > 0 || outgoing->unread;
+  if (outgoing->channel) outgoing->channel->outbox.drop(outgoing->message->id);
   for (const std::string &name : std::exchange(outgoing->lying, {})) {
     lying_.erase(name);
     lay = outgoing->channel->folder.withdraw(name) || lay;
@@ -411,6 +531,7 @@ bool FilePipe::withdraw(Outgoing *outgoing) {
 void FilePipe::pump() {
   if (pumping_ || closed_) return;
   pumping_ = true;
+  read_room_ = write_room_ = kMostPerTurn;
   const TimePoint now = Clock::now();
   // The words that came first, as a folder that is gone may have held the end before.
   take_events();
@@ -422,13 +543,24 @@ void FilePipe::pump() {
     finish(FLARE_UNREACHABLE, "no peer was at " + task_.folder.path() + " within connect_timeout");
   }
   handler_.on_time(now);  // after the look: what came while this process was held up is heard
+  check_patience(now);
   blocks_->trim(now);
   for (bool busy = true; busy && !closed_;) {
     busy = pump_handler();
-    for (Channel *channel : channels_) busy = look(channel, now) || busy;
+    busy = pump_channels(now) || busy;
   }
   pumping_ = false;
-  set_alarm();
+  set_alarm(now);
+}
+
+bool FilePipe::pump_channels(TimePoint now) {
+  bool busy = false;
+  for (Channel *channel : channels_) {
+    if (read(channel, now)) busy = channel->look = true;  // at what waits behind it
+    busy = look(channel, now) || busy;
+    busy = write(channel, now) || busy;
+  }
+  return busy;
 }
 
 bool FilePipe::pump_handler() {
@@ -477,13 +609,25 @@ void FilePipe::finish(flare_status status, const std::string &reason) {
   log_.info("session over status=" + std::string(flare_status_text(status)) + " reason=" + reason);
   handler_.stop(reason);
   pump_handler();
+  for (Channel *channel : channels_) {
+    channel->reading.reset();
+    channel->outbox.clear();
+    channel->folder.let_go();
+  }
   if (!closed_) listener_->on_over(status, reason);
 }
 
-void FilePipe::set_alarm() {
+void FilePipe::set_alarm(TimePoint now) {
   if (closed_) return;
   auto deadline = earlier(connect_until_, earlier(handler_.deadline(), blocks_->deadline()));
-  if (!over_) deadline = earlier(deadline, next_look_);
+  for (const auto &[id, outgoing] : outgoing_) deadline = earlier(deadline, outgoing.until);
+  if (!over_) {
+    deadline = earlier(deadline, next_look_);
+    for (const Channel *channel : channels_) {
+      deadline = earlier(deadline, channel->outbox.next(now));
+      if (channel->reading) deadline = now;
+    }
+  }
   alarm_->set(deadline);
 }
 

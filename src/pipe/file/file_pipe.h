@@ -4,6 +4,9 @@
 //
 // Delivered means: the peer, the client job process, has taken the file. Whatever it does then is not seen from here.
 //
+// Files are read and written a piece at a time, in as many turns of the loop as they need: heartbeats, calls and the
+// close go on in between.
+//
 // Cured here: W-17 (a file that is none of the pipe's, or cannot be read, is moved to the folder refused/, and a task
 // in it answered), and a message that the peer deletes unread, as it does before each task, was not delivered.
 #pragma once
@@ -17,11 +20,14 @@
 #include <vector>
 
 #include "base/block_pool.h"
+#include "base/copies.h"
 #include "config/client_api_config.h"
 #include "config/settings.h"
 #include "fobs/keys.h"
 #include "fobs/value_read.h"
+#include "pipe/file/file_reader.h"
 #include "pipe/file/folder_watch.h"
+#include "pipe/file/outbox.h"
 #include "pipe/file/pipe_folder.h"
 #include "pipe/pipe.h"
 #include "pipe/pipe_handler.h"
@@ -33,7 +39,8 @@ namespace flare {
 class FilePipe : public Pipe {
  public:
   // Makes the folders that are not there yet. Throws Failure: FLARE_INVALID_ARGUMENT for a configuration without
-  // folders, FLARE_IO. To be made and destroyed in the loop.
+  // folders, FLARE_REFUSED when another trainer on this machine has them, FLARE_IO. To be made and destroyed in the
+  // loop.
   FilePipe(const Settings &settings, const ClientApiConfig &config, Loop *loop, Log log, PipeListener *listener);
   ~FilePipe() override;
 
@@ -43,11 +50,25 @@ class FilePipe : public Pipe {
   void close(const std::string &reason) override;
 
  private:
+  // A message on its way in.
+  struct Reading {
+    std::string name;
+    MessagePtr message;
+    std::optional<FileReader> reader;
+    std::shared_ptr<Message> whole{};  // once it is read and decoded
+    fobs::Keys keys{};
+    Copies copies{};  // of its tensors, that are still to be made
+  };
   struct Channel {
+    Channel(const std::string &root, const std::string &name) : folder(root, name) {}
+
     PipeFolder folder;
     int arrivals = -1, departures = -1, own = -1;  // of the watch: x/, y/ and the folder that has them
     bool look = true;                              // whether something may have come
     std::string heartbeat;                         // the one that the peer has still to take: there are never two
+    bool beats = true;                             // else the last could not be written
+    Outbox outbox;
+    std::optional<Reading> reading;
     // What is left where it is: offered again each time, or never looked at again.
     enum class Left { kForNow, kForGood };
     std::map<std::string, Left> left;
@@ -57,10 +78,14 @@ class FilePipe : public Pipe {
   // A message on its way out.
   struct Outgoing {
     MessagePtr message;
-    std::vector<std::pair<std::string, std::vector<Bytes>>> files;  // of a batch of metrics one for each
-    Channel *channel = nullptr;                                     // none: there is nobody for metrics
-    std::set<std::string> lying;                                    // files that the peer has still to take
-    bool put = false, unread = false;                               // unread: one was deleted before it was taken
+    Duration timeout{};               // for the peer to take it, once it is there
+    std::optional<TimePoint> until;   // and when that ends
+    std::string obstacle;             // why it is not there
+    std::vector<Outbox::File> files;  // of a batch of metrics one for each
+    Channel *channel = nullptr;       // none: there is nobody for metrics
+    size_t unwritten = 0;             // files
+    std::set<std::string> lying;      // files that the peer has still to take
+    bool unread = false;              // one was deleted before it was taken
     std::optional<std::pair<flare_status, std::string>> settlement;
   };
 
@@ -71,13 +96,21 @@ class FilePipe : public Pipe {
   bool look(Channel *channel, TimePoint now);
   void on_file(Channel *channel, const PipeFolder::File &file, bool behind, TimePoint now);
   void offer(Channel *channel, const std::string &name, const MessagePtr &message, TimePoint now);
-  std::optional<Shareable> read(const Channel &channel, const std::string &name, fobs::Keys *keys);
+  bool read(Channel *channel, TimePoint now);
+  bool leave(Channel *channel, const std::string &name);
+  void decode(Reading *reading);
+  void deliver(Channel *channel, Reading reading, TimePoint now);
+  void lose(Channel *channel, const std::string &name, const MessagePtr &message, const Failure &failure,
+            TimePoint now);
   bool set_aside(Channel *channel, const std::string &name, const std::string &reason);
   void answer_unread(Channel *channel, const Message &task);
   void on_sign_of_life(TimePoint now);
 
   void lay_out(const MessagePtr &message, Outgoing *outgoing);
   void transmit(const std::string &id);
+  bool write(Channel *channel, TimePoint now);
+  void on_written(const Outbox::Outcome &outcome, TimePoint now);
+  void check_patience(TimePoint now);
   void transmit_heartbeat(Channel *channel);
   bool withdraw(Outgoing *outgoing);
   void refuse(const Message &message, flare_status status, const std::string &reason);
@@ -85,10 +118,11 @@ class FilePipe : public Pipe {
   // Lets everything act until nothing has anything to do, then sets the alarm.
   void pump();
   bool pump_handler();
+  bool pump_channels(TimePoint now);
   void perform(const PipeHandler::Action &action);
   void on_sent(const PipeHandler::Sent &sent);
   void finish(flare_status status, const std::string &reason);
-  void set_alarm();
+  void set_alarm(TimePoint now);
 
   Settings settings_;
   ClientApiConfig config_;
@@ -103,6 +137,7 @@ class FilePipe : public Pipe {
   std::vector<Channel *> channels_;
   std::map<std::string, Outgoing> outgoing_;
   std::map<std::string, std::string> lying_;  // messages by their files
+  std::map<std::string, TimePoint> missing_;  // of those, that are not there any more, and since when that is known
   std::map<std::string, fobs::Keys> keys_;    // of tasks that were not answered, by message
   bool up_ = false;
   std::optional<TimePoint> connect_until_;
@@ -110,6 +145,7 @@ class FilePipe : public Pipe {
   std::optional<flare_status> over_;
   std::string over_reason_;
   bool pumping_ = false, closed_ = false;
+  size_t read_room_ = 0, write_room_ = 0;  // what this turn may still read and write, in bytes
   PipeStats stats_;
   std::unique_ptr<Loop::Alarm> alarm_;
   std::unique_ptr<Loop::Watch> events_;

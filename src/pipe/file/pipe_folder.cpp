@@ -2,14 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
+#include <limits>
 #include <system_error>
 #include <tuple>
 #include <utility>
@@ -22,51 +21,29 @@ namespace {
 
 constexpr size_t kMostListed = 4096;
 constexpr size_t kMostSetAside = 64;
-constexpr mode_t kFolderMode = 0777, kFileMode = 0666;  // as the peer's: what is left of it is the user's to say
+constexpr mode_t kFolderMode = 0777;  // as the peer's: what is left of it is the user's to say
 constexpr int64_t kSecond = 1'000'000'000;
-
-std::string error_text() { return std::generic_category().message(errno); }
 
 Descriptor open_folder(int in, const std::string &name) {
   if (::mkdirat(in, name.c_str(), kFolderMode) != 0 && errno != EEXIST) return {};
   return Descriptor(::openat(in, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
-// All of it, or errno.
-bool write_all(int fd, std::vector<Bytes> pieces) {
-  constexpr size_t kAtOnce = 64;
-  for (size_t first = 0; first < pieces.size();) {
-    std::array<iovec, kAtOnce> parts;
-    const size_t count = std::min(kAtOnce, pieces.size() - first);
-    for (size_t i = 0; i < count; ++i) {
-      const Bytes &piece = pieces[first + i];
-      parts[i] = {const_cast<std::byte *>(piece.data), piece.size};  // which writev() only reads
-    }
-    ssize_t written = ::writev(fd, parts.data(), static_cast<int>(count));
-    if (written < 0 && errno != EINTR) return false;
-    for (; first < pieces.size() && written >= 0; ++first) {
-      Bytes &piece = pieces[first];
-      const size_t done = std::min(piece.size, static_cast<size_t>(written));
-      piece.data += done;
-      piece.size -= done;
-      written -= static_cast<ssize_t>(done);
-      if (piece.size > 0) break;
-    }
-  }
-  return true;
+bool may_go_later(int error) {
+  return error == ENOSPC || error == EDQUOT || error == EMFILE || error == ENFILE || error == ENOMEM;
 }
 
-// How many bytes came before the end.
-ssize_t read_all(int fd, Block *block) {
-  size_t done = 0;
-  while (done < block->size()) {
-    const ssize_t count = ::read(fd, block->data() + done, block->size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return -1;
-    if (count == 0) break;
-    done += static_cast<size_t>(count);
-  }
-  return static_cast<ssize_t>(done);
+[[noreturn]] void fail_with(int error, const std::string &what) {
+  const std::string text = what + ": " + std::generic_category().message(error);
+  if (may_go_later(error)) throw NotNow(FLARE_IO, text);
+  throw Failure(FLARE_IO, text);
+}
+
+// The place itself, however its path is spelled.
+std::string lock_name(int folder) {
+  struct stat status {};
+  ::fstat(folder, &status);
+  return "files " + std::to_string(status.st_dev) + " " + std::to_string(status.st_ino);
 }
 
 }  // namespace
@@ -84,10 +61,25 @@ PipeFolder::PipeFolder(const std::string &root, const std::string &channel) : pa
     *descriptor = open_folder(folder_.get(), name);
     if (descriptor->get() < 0) fail("cannot be opened", name);
   }
+  lock_.emplace(lock_name(folder_.get()),
+                "is the trainer of the folder " + path_ +
+                    " already, and NVFlare knows one: of several processes of a trainer only the first (rank 0) opens "
+                    "an agent, and a trainer of an earlier job has to end before");
+  clear_leftovers();
+}
+
+// With the lock held they are of nobody who lives.
+void PipeFolder::clear_leftovers() const {
+  std::error_code error;
+  auto entry = std::filesystem::directory_iterator(path_ + "/t", error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name.starts_with(FileWriter::kTemporary)) ::unlinkat(scratch_.get(), name.c_str(), 0);
+  }
 }
 
 void PipeFolder::fail(const std::string &what, const std::string &name) const {
-  throw Failure(FLARE_IO, path_ + (name.empty() ? "" : "/" + name) + " " + what + ": " + error_text());
+  fail_with(errno, path_ + (name.empty() ? "" : "/" + name) + " " + what);
 }
 
 bool PipeFolder::gone() const {
@@ -110,29 +102,30 @@ std::vector<PipeFolder::File> PipeFolder::incoming() const {
     if (name.front() == '.' || ::fstatat(incoming_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
     files.push_back({name, S_ISREG(status.st_mode), status.st_mtim.tv_sec * kSecond + status.st_mtim.tv_nsec});
   }
-  if (error) throw Failure(FLARE_IO, incoming_path() + " cannot be listed: " + error.message());
+  if (error) fail_with(error.value(), incoming_path() + " cannot be listed");
   std::sort(files.begin(), files.end(), [](const File &a, const File &b) {
     return std::tie(a.modified_ns, a.name) < std::tie(b.modified_ns, b.name);
   });
   return files;
 }
 
-std::optional<Bytes> PipeFolder::read(const std::string &name, uint64_t max_bytes,
-                                      const std::function<Block(size_t)> &new_block) const {
+std::optional<FileReader> PipeFolder::open(const std::string &name, uint64_t max_bytes,
+                                           const std::function<Block(size_t)> &new_block) const {
   // Without blocking, as a FIFO would.
-  const Descriptor file(::openat(incoming_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  Descriptor file(::openat(incoming_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (file.get() < 0 && errno == ENOENT) return std::nullopt;
   struct stat status {};
   if (file.get() < 0 || ::fstat(file.get(), &status) != 0) fail("cannot be read", "x/" + name);
   if (!S_ISREG(status.st_mode)) throw Failure(FLARE_PROTOCOL, "it is no regular file");
   const auto size = static_cast<uint64_t>(status.st_size);
   if (size > max_bytes) too_large("it has " + std::to_string(size) + " bytes");
-  Block block = new_block(size);
-  const ssize_t count = read_all(file.get(), &block);
+  return FileReader(std::move(file), new_block(size));
+}
+
+size_t PipeFolder::read(const std::string &name, size_t most, FileReader *reader) const {
+  const ssize_t count = reader->read(most);
   if (count < 0) fail("cannot be read", "x/" + name);
-  Bytes bytes = block.share();
-  bytes.size = static_cast<size_t>(count);
-  return bytes;
+  return static_cast<size_t>(count);
 }
 
 bool PipeFolder::take(const std::string &name) const {
@@ -148,33 +141,40 @@ bool PipeFolder::set_aside(const std::string &name) {
     ++set_aside_;
     return true;
   }
-  if (errno != ENOENT) fail("cannot be moved to " + refused_path(), "x/" + name);
-  return false;
+  return errno != ENOENT && take(name);
 }
 
-// The kernel's own times stand still for milliseconds, and the peer goes by them.
-bool PipeFolder::date(int fd) {
+std::unique_ptr<FileWriter> PipeFolder::begin(const std::string &name, const std::vector<Bytes> &pieces) const {
+  auto writer = std::make_unique<FileWriter>(scratch_.get(), pieces);
+  if (!writer->opened()) fail("cannot be written", "t/" + name);
+  return writer;
+}
+
+size_t PipeFolder::write(const std::string &name, size_t most, FileWriter *writer) const {
+  const ssize_t count = writer->write(most);
+  if (count < 0) fail("cannot be written", "t/" + name);
+  return static_cast<size_t>(count);
+}
+
+void PipeFolder::put(const std::string &name, FileWriter *writer) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   last_put_ = std::max<std::chrono::microseconds>(std::chrono::duration_cast<std::chrono::microseconds>(now),
                                                   last_put_ + std::chrono::microseconds(1));
-  constexpr int64_t kMicroseconds = 1'000'000;
-  const timespec modified{last_put_.count() / kMicroseconds, last_put_.count() % kMicroseconds * 1000};
-  const std::array<timespec, 2> times{timespec{0, UTIME_OMIT}, modified};
-  return ::futimens(fd, times.data()) == 0;
+  if (writer->move_to(outgoing_.get(), name, last_put_)) return;
+  if (errno == ENOENT && !gone()) throw Failure(FLARE_STALLED, "the peer deleted it while it was written");
+  fail("cannot be written", "y/" + name);
 }
 
-void PipeFolder::put(const std::string &name, std::vector<Bytes> pieces) {
-  constexpr int kNew = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  const Descriptor file(::openat(scratch_.get(), name.c_str(), kNew, kFileMode));
-  if (file.get() < 0) fail("cannot be written", "t/" + name);
-  if (write_all(file.get(), std::move(pieces)) && date(file.get()) &&
-      ::renameat(scratch_.get(), name.c_str(), outgoing_.get(), name.c_str()) == 0) {
-    return;
-  }
-  const int error = errno;
-  ::unlinkat(scratch_.get(), name.c_str(), 0);
-  errno = error;
-  fail("cannot be written", "t/" + name);
+void PipeFolder::put(const std::string &name, const std::vector<Bytes> &pieces) {
+  const auto writer = begin(name, pieces);
+  while (!writer->complete()) write(name, std::numeric_limits<size_t>::max(), writer.get());
+  put(name, writer.get());
+}
+
+bool PipeFolder::has_room(uint64_t bytes) const {
+  struct statvfs disk {};
+  if (::fstatvfs(scratch_.get(), &disk) != 0 || disk.f_blocks == 0) return true;  // not every file system says it
+  return disk.f_bavail >= bytes / disk.f_frsize;
 }
 
 bool PipeFolder::lies(const std::string &name) const {

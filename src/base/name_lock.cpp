@@ -1,4 +1,4 @@
-#include "cellnet/name_lock.h"
+#include "base/name_lock.h"
 
 #include <signal.h>
 #include <sys/socket.h>
@@ -23,9 +23,9 @@ struct Address {
 };
 
 // In the abstract namespace, which is of this machine or container: nothing is left of it when its process ends.
-Address address_of(const std::string &name, const std::string &url) {
-  const size_t both = std::hash<std::string_view>()(name + '\n' + url);
-  const std::string text = "flare_agent-cell-" + std::to_string(::getuid()) + "-" + std::to_string(both);
+Address address_of(const std::string &name) {
+  const size_t hash = std::hash<std::string_view>()(name);
+  const std::string text = "flare_agent-" + std::to_string(::getuid()) + "-" + std::to_string(hash);
   Address made;
   made.address.sun_family = AF_UNIX;
   const size_t count = std::min(text.size(), sizeof made.address.sun_path - 1);
@@ -36,7 +36,7 @@ Address address_of(const std::string &name, const std::string &url) {
 
 Descriptor new_socket() { return Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); }
 
-// The process that has it; 0 when that is gone, and only children of it keep its socket.
+// The process that has it; 0 when that is gone or has let go, and only children of it keep its socket.
 pid_t holder(const Address &address) {
   const Descriptor probe = new_socket();
   if (::connect(probe.get(), reinterpret_cast<const sockaddr *>(&address.address), address.size) != 0) {
@@ -50,8 +50,8 @@ pid_t holder(const Address &address) {
 
 }  // namespace
 
-NameLock::NameLock(const std::string &name, const std::string &url) : socket_(new_socket()) {
-  const Address address = address_of(name, url);
+NameLock::NameLock(const std::string &name, const std::string &deed) : socket_(new_socket()), owner_(::getpid()) {
+  const Address address = address_of(name);
   if (::bind(socket_.get(), reinterpret_cast<const sockaddr *>(&address.address), address.size) == 0) {
     ::listen(socket_.get(), 1);
     return;
@@ -60,9 +60,12 @@ NameLock::NameLock(const std::string &name, const std::string &url) : socket_(ne
   const pid_t other = holder(address);
   if (other == 0) return;
   const std::string who = other > 0 ? "process " + std::to_string(other) : std::string("another process");
-  throw Failure(FLARE_REFUSED, who + " is connected as the cell '" + name +
-                                   "' already, and NVFlare keeps one connection of each name: of several processes of "
-                                   "a trainer only the first (rank 0) opens an agent");
+  throw Failure(FLARE_REFUSED, who + " " + deed);
+}
+
+// Closing is not enough: a child that was forked meanwhile has the socket as well, and it is not the child's to end.
+NameLock::~NameLock() {
+  if (::getpid() == owner_) ::shutdown(socket_.get(), SHUT_RDWR);
 }
 
 }  // namespace flare
