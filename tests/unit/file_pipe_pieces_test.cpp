@@ -58,6 +58,15 @@ class InTheMiddle {
   std::unique_ptr<Loop::Alarm> alarm_;
 };
 
+constexpr int kNoDisk = 77;
+
+// Of 60 MiB, seen by this process alone.
+bool mount_small_disk(const files::path &place) {
+  return ::unshare(::getuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) == 0 &&
+         ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         ::mount("disk", place.c_str(), "tmpfs", 0, "size=60m") == 0;
+}
+
 class FilePipePieces : public testing::Test {
  protected:
   std::vector<std::string> in(const std::string &folder) {
@@ -260,27 +269,27 @@ TEST_F(FilePipePieces, AFileThatMayNotGrowFailsItsResultAndNothingElse) {
 }
 
 TEST_F(FilePipePieces, AResultWaitsForSpaceOnAFullDiskAsLongAsItMay) {
-  EXPECT_EQ(in_process([&] {
-              const files::path disk = home_.path() / "disk";
-              files::create_directory(disk);
-              ASSERT_EQ(::unshare(::getuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER), 0);
-              ASSERT_EQ(::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
-              ASSERT_EQ(::mount("disk", disk.c_str(), "tmpfs", 0, "size=60m"), 0);
-              const FilePeer peer(disk / "task");
-              FileEnd end(disk);
-              std::ofstream(disk / "other") << std::string(kLarge, '\0');
-              end.reply_to("a", 1, milliseconds(1), kLarge);
-              EXPECT_TRUE(end.hears(with("settled result-a ", FLARE_IO)));
-              EXPECT_TRUE(files::is_empty(disk / "task" / "t"));
-              const std::string name = end.reply_to("b", 1, std::chrono::seconds(60), kLarge);
-              ::usleep(300'000);
-              EXPECT_THAT(end.lines("settled result-b"), IsEmpty());
-              files::remove(disk / "other");
-              EXPECT_EQ(peer.wait("REP"), name);
-              peer.take(name);
-              EXPECT_TRUE(end.hears(with("settled result-b ", FLARE_OK)));
-            }),
-            0);
+  const int status = in_process([&] {
+    const files::path disk = home_.path() / "disk";
+    files::create_directory(disk);
+    if (!mount_small_disk(disk)) ::_exit(kNoDisk);
+    const FilePeer peer(disk / "task");
+    FileEnd end(disk);
+    std::ofstream(disk / "other") << std::string(kLarge, '\0');
+    end.reply_to("a", 1, milliseconds(1), kLarge);
+    EXPECT_TRUE(end.hears(with("settled result-a ", FLARE_IO)));
+    EXPECT_TRUE(files::is_empty(disk / "task" / "t"));
+    const std::string name = end.reply_to("b", 1, std::chrono::seconds(60), kLarge);
+    ::usleep(300'000);
+    EXPECT_THAT(end.lines("settled result-b"), IsEmpty());
+    files::remove(disk / "other");
+    EXPECT_EQ(peer.wait("REP"), name);
+    peer.take(name);
+    EXPECT_TRUE(end.hears(with("settled result-b ", FLARE_OK)));
+  });
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kNoDisk)
+    GTEST_SKIP() << "this system lets nobody mount a file system";
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(FilePipePieces, TooManyOpenFilesEndNothing) {
