@@ -178,7 +178,8 @@ TEST_F(FilePipePieces, WhatIsGivenUpWhileItIsWrittenLeavesNothing) {
     EXPECT_THAT(task_.sent("REP"), IsEmpty());
     if (close) continue;
     EXPECT_TRUE(end.hears(with("settled result-a ", FLARE_STALLED)));
-    EXPECT_EQ(task_.wait("REP"), end.reply_to("b", 1)) << "and the next one is sent";
+    const std::string next = end.reply_to("b", 1);
+    EXPECT_EQ(task_.wait("REP"), next) << "and the next one is sent";
     files::remove(task_.folder() / "y" / "REP.train.b.result-b");
   }
 }
@@ -263,7 +264,8 @@ TEST_F(FilePipePieces, AFileThatMayNotGrowFailsItsResultAndNothingElse) {
               end.reply_to("a", 1, std::chrono::seconds(30), kLarge);
               EXPECT_TRUE(end.hears(with("settled result-a ", FLARE_IO)));
               EXPECT_THAT(in("t"), IsEmpty());
-              EXPECT_EQ(task_.wait("REP"), end.reply_to("b", 1));
+              const std::string next = end.reply_to("b", 1);
+              EXPECT_EQ(task_.wait("REP"), next);
             }),
             0);
 }
@@ -292,6 +294,7 @@ TEST_F(FilePipePieces, AResultWaitsForSpaceOnAFullDiskAsLongAsItMay) {
   EXPECT_EQ(status, 0);
 }
 
+#ifndef FLARE_SANITIZED  // a sanitizer needs descriptors of its own to look at objects
 TEST_F(FilePipePieces, TooManyOpenFilesEndNothing) {
   EXPECT_EQ(in_process([&] {
               FileEnd end(home_.path());
@@ -311,6 +314,7 @@ TEST_F(FilePipePieces, TooManyOpenFilesEndNothing) {
             }),
             0);
 }
+#endif
 
 TEST_F(FilePipePieces, WhatIsDeletedWhileTheFolderIsLookedAtIsNotDelivered) {
   FileEnd end(home_.path());
