@@ -57,6 +57,17 @@ class Judgement(unittest.TestCase):
         self.assertEqual(self.judge("--python", str(self.workspace), "--svg", str(picture))[0], 0)
         self.assertIn("<polyline", picture.read_text())
 
+    def test_a_recipe(self):
+        log = self.workspace / "server" / "log.txt"
+        log.parent.mkdir()
+        lines = [f"INFO - validation metric 0.9 from client {site}\n" for _ in range(2) for site in "ab"]
+        log.write_text("".join(lines))
+        self.assertEqual(self.judge("--recipe")[0], 0)
+        log.write_text("".join(lines[1:]))
+        status, text = self.judge("--recipe")
+        self.assertEqual(status, 1)
+        self.assertIn("wrong: not every site logged an accuracy for every round", text)
+
     def test_no_model(self):
         self.model = None
         self.assertEqual(self.judge(), (1, "  the server saved no model\n"))

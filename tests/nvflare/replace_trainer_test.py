@@ -21,12 +21,13 @@ import numpy as np
 from job_test import driver
 from site_process import BUILD, ROOT
 
-from hello.job import HERE, final_model
+from hello.job import HERE, final_model, recipe
 
 PAGE = (ROOT / "docs" / "replace_trainer.md").read_text()
 LIMIT = 120  # seconds for a job
 SITES = ("site-1", "site-2")
 CONFIG = "config/client_api_config.json"
+LANGUAGES = os.environ.get("FLARE_TEST_LANGUAGES", "c").split(",")  # that trainers are built in
 
 
 def blocks(title, language):
@@ -34,9 +35,9 @@ def blocks(title, language):
     return re.findall(rf"^```{language}\n(.*?)^```", section, re.M | re.S)
 
 
-def here(script):
+def here(script, language):
     """A script of the page with the paths of this machine."""
-    for shown, mine in (("/opt/site/train", BUILD / "bin" / "hello_trainer_c"), ("/opt/site", HERE)):
+    for shown, mine in (("/opt/site/train", BUILD / "bin" / f"hello_trainer_{language}"), ("/opt/site", HERE)):
         assert shown in script
         script = script.replace(shown, str(mine))
     return script
@@ -69,7 +70,7 @@ class Page(unittest.TestCase):
         self.environment = self.tool.environment_of(pathlib.Path(sys.executable), "", False)
         self.environment |= {"HOME": str(self.home), self.tool.MARK: self.mark, "PYTHONPATH": str(tests)}
         (script,) = blocks("The trainer", "sh")
-        (self.home / "trainer.sh").write_text(here(script))
+        (self.home / "trainer.sh").write_text(here(script, LANGUAGES[-1]))
         (self.home / "client.py").write_text("raise SystemExit('replaced')\n")
 
     def start(self, *command, log="job.txt"):
@@ -106,11 +107,11 @@ class Page(unittest.TestCase):
             for where in ("task", "result"):
                 self.assertEqual(re.findall(rf"{where}: seen (.*)", log), [kind] * 3, log[-6000:])
 
-    def exported(self, script):
+    def exported(self, script, **names):
         """The clients' configuration of a job that is not run: its components, by id, and its executors."""
         shutil.rmtree(self.home / "jobs", ignore_errors=True)
         with contextlib.chdir(self.home):
-            exec(script.replace("recipe.execute(", 'recipe.export("jobs")  # ('), {})
+            exec(script.replace("recipe.execute(", 'recipe.export("jobs")  # ('), names)
         (config,) = (self.home / "jobs").glob("hello/*/config/config_fed_client.json")
         config = json.loads(config.read_text())
         return {component["id"]: component for component in config["components"]} | {"": config["executors"]}
@@ -130,6 +131,8 @@ class Page(unittest.TestCase):
         self.assert_learned("workspace/hello/server/simulate_job/models/server.npy")
         self.assert_seen("LazyDownloadRef", "workspace/hello")
         self.assert_only_the_launcher_differs(before, after)
+        example = 'recipe("hello", train_script="trainer.sh", command="sh", shutdown_timeout=10.0).export("jobs")'
+        self.assertEqual(self.exported(after), self.exported(example, recipe=recipe))  # which nvflare-job --recipe runs
 
     def test_a_script_runner(self):
         before, runner = blocks("A ScriptRunner", "python")
@@ -141,7 +144,8 @@ class Page(unittest.TestCase):
 
     def test_a_task_exchanger(self):
         job, more = blocks("A TaskExchanger", "python")
-        by_address, by_file = map(here, blocks("A TaskExchanger", "sh"))
+        languages = LANGUAGES[0], LANGUAGES[len(LANGUAGES) // 2]
+        by_address, by_file = map(here, blocks("A TaskExchanger", "sh"), languages)
         head, last = job.rstrip("\n").rsplit("\n", 1)
         with self.simulator():
             job = self.start_job(with_filters(f"{head}\n{more}\n{last}", JOB_FILTERS))

@@ -1,6 +1,6 @@
 """Judges what run.py left behind: NVFlare's exit status says nothing about a job. With NVFlare's Python:
 
-    check.py JOB WORKSPACE [--python WORKSPACE] [--svg FILE]
+    check.py JOB WORKSPACE [--recipe] [--python WORKSPACE] [--svg FILE]
 
 The final model must be the one of the offline reference, and that of the Python client; ends with 1 otherwise.
 """
@@ -49,13 +49,23 @@ def difference(model, expected):
 
 
 def curve(workspace):
-    """The accuracy of the shared model by round, as the trainers found and logged it: the mean over the sites."""
+    """The accuracies of the shared model by round, as the trainers found and logged them."""
     found = {}
     for line in (results(workspace) / "metrics.jsonl").read_text().splitlines():
         metric = json.loads(line)
         if metric["name"] == "accuracy" and metric["step"] is not None:
             found.setdefault(metric["step"], {})[metric["site"]] = metric["value"]
     return {step: list(sites.values()) for step, sites in sorted(found.items())}
+
+
+def selector_curve(workspace):
+    """The same of a recipe, whose server keeps no metrics: what its model selector says, which ignores round 0."""
+    found, rounds = {}, {}
+    log = (workspace / "server" / "log.txt").read_text()
+    for value, site in re.findall(r"validation metric ([\d.]+) from client (\S+)", log):
+        step = rounds[site] = rounds.get(site, 0) + 1
+        found.setdefault(step, []).append(float(value))
+    return found
 
 
 def executor_times(workspace):
@@ -94,6 +104,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("job")
     parser.add_argument("workspace", type=pathlib.Path)
+    parser.add_argument("--recipe", action="store_true", help="it was NVFlare's own")
     parser.add_argument("--python", type=pathlib.Path, metavar="WORKSPACE")
     parser.add_argument("--svg", type=pathlib.Path)
     parser.add_argument("--title", default="")
@@ -116,8 +127,9 @@ def main():
         compare("the Python client", read_model(options.python), model, PYTHON_TOLERANCE)
     if hasattr(module, "accuracy") and not wrong:
         final = module.accuracy(model)
-        seen = curve(options.workspace)
-        if sorted(seen) != list(range(module.ROUNDS)) or any(len(values) != 2 for values in seen.values()):
+        seen = selector_curve(options.workspace) if options.recipe else curve(options.workspace)
+        rounds = list(range(module.ROUNDS))[int(options.recipe) :]
+        if sorted(seen) != rounds or any(len(values) != 2 for values in seen.values()):
             wrong.append(f"not every site logged an accuracy for every round: {seen}")
         accuracies = [statistics.mean(values) for values in seen.values()] + [final]
         if options.svg:

@@ -4,6 +4,7 @@
     run.py JOB WORKSPACE --pipe cell --command ...          the same by NVFlare's own ScriptRunner, without our executor
     run.py JOB WORKSPACE --pipe file --command ...          the same by files in a folder, NVFlare's FilePipe
     run.py JOB WORKSPACE --python                           each site runs the job's client.py, NVFlare's own way
+    run.py JOB WORKSPACE --recipe --command ...             NVFlare's own recipe as it is, on both sides; or --python
 
 In NVFlare's simulator, or with --poc in a federation of real processes; then it ends with 1 unless the job's status
 is FINISHED:COMPLETED, and leaves WORKSPACE/server/result, which is what the server keeps, and WORKSPACE/site-*.
@@ -37,20 +38,38 @@ def file_pipes(folder):
     return {name: FilePipe(mode=Mode.PASSIVE, root_path=root) for name in ("task_pipe", "metric_pipe")}
 
 
-def script_runner(command, module, folder, runner=ScriptRunner, **more):
-    """NVFlare's own way for a program: a script, named relative to the working folder, that a command runs. `more` are
-    further arguments of the runner."""
+def launched(command, folder):
+    """NVFlare's own way for a program: a script, named relative to the working folder, that a command runs. The script,
+    and arguments of whatever starts it."""
     (folder / "trainer.sh").write_text(f"exec {command}\n")
     os.chdir(folder)
+    # The trainer ends by itself when the job does; NVFlare's default kills it at once.
+    return "trainer.sh", {"command": "sh", "shutdown_timeout": 10.0}
+
+
+def script_runner(command, module, folder, runner=ScriptRunner, **more):
+    """`more` are further arguments of the runner."""
+    script, how = launched(command, folder)
     return runner(
-        script="trainer.sh",
-        command="sh",
+        script=script,
         launch_external_process=True,
         framework=FrameworkType.NUMPY,
         params_transfer_type=TransferType(module.TRANSFER),
-        shutdown_timeout=10.0,  # the trainer ends by itself when the job does; NVFlare's default kills it at once
+        **how,
         **more,
     )
+
+
+def run_recipe(options, module):
+    from nvflare.recipe import SimEnv
+
+    script, how = "client.py", {}
+    if options.python:
+        os.chdir(HERE.parent / options.job)
+    else:
+        script, how = launched(options.command, options.workspace.parent)
+    recipe = module.recipe(options.workspace.name, train_script=script, **how)  # its workspace has the job's name
+    recipe.execute(SimEnv(num_clients=2, workspace_root=str(options.workspace.parent)))
 
 
 def client_of(options, module):
@@ -113,11 +132,15 @@ def main():
     parser.add_argument("--command")
     parser.add_argument("--pipe", choices=["agent", "cell", "file"], default="agent")
     parser.add_argument("--python", action="store_true")
+    parser.add_argument("--recipe", action="store_true")
     parser.add_argument("--poc", action="store_true")
     parser.add_argument("--threads", type=int, default=2, help="of the simulator; with 1 the sites take turns")
     parser.add_argument("--argument", action="append", default=[], metavar="NAME=VALUE", help="of AgentExecutor")
     options = parser.parse_args()
     module = importlib.import_module(f"{options.job}.job")
+    if options.recipe:
+        run_recipe(options, module)
+        return 0
     job = make_job(module, options.workspace.parent, client_of(options, module))
     if options.poc:
         return 0 if run_in_federation(job, options.workspace) == COMPLETED else 1

@@ -1,6 +1,6 @@
 """hello: two hospitals learn to tell benign from malignant tumours; logistic regression, 3 rounds.
 
-job() makes the NVFlare job, final_model() repeats it offline in numpy, and accuracy() judges a model.
+job() makes the NVFlare job, recipe() lets NVFlare make it, final_model() repeats it offline in numpy, and accuracy() judges a model.
 """
 import pathlib
 
@@ -11,6 +11,7 @@ from nvflare.job_config.api import FedJob
 
 HERE = pathlib.Path(__file__).parent
 ROUNDS = 3
+MODEL = [0.0] * 31
 TRAINER, ARGUMENTS = "hello_trainer", [str(HERE / "breast_cancer.csv")]
 TASKS = ["train"]
 TRANSFER = "FULL"
@@ -19,9 +20,17 @@ LEAST_ACCURACY = 0.98
 
 def job(folder, name="hello"):
     job = FedJob(name, min_clients=2)
-    job.to_server(NPModelPersistor(model=[0.0] * 31), id="persistor")
+    job.to_server(NPModelPersistor(model=MODEL), id="persistor")
     job.to_server(FedAvg(num_clients=2, num_rounds=ROUNDS))
     return job
+
+
+def recipe(name, **client):
+    """The same job by NVFlare's own recipe; `client` are the arguments that say what each site runs."""
+    from nvflare.app_common.np.recipes.fedavg import NumpyFedAvgRecipe  # much, for clients that need only train()
+
+    job = {"model": MODEL, "min_clients": 2, "num_rounds": ROUNDS}
+    return NumpyFedAvgRecipe(name=name, launch_external_process=True, **job, **client)
 
 
 # ---- the same without NVFlare ----------------------------------------------------------------------------------------
