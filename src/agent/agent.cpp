@@ -634,13 +634,13 @@ void Agent::on_down(bool) {
   refresh();
 }
 
-std::optional<Refusal> Agent::on_offered(const Message &message) {
+std::optional<Refusal> Agent::on_offered(const Message &message, size_t under_way) {
   if (message.kind == MessageKind::kReply) return Refusal{"an agent has asked nothing", true};
   // After a stop as well: it may end what the close waits for.
   if (message.topic == topic::kAbortTask) return std::nullopt;
   std::lock_guard lock(mutex_);
   if (book_.over_status()) return Refusal{"the agent takes no more tasks: " + book_.over_reason()};
-  if (book_.full()) return Refusal{"too many tasks are waiting"};
+  if (book_.full(under_way)) return Refusal{"too many tasks are waiting"};
   if (receiver_ids(message.data).size() > settings_.limits.max_receivers) {
     return Refusal{"more than " + std::to_string(settings_.limits.max_receivers) + " receivers of one result", true};
   }

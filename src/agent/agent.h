@@ -111,7 +111,7 @@ class Agent : public std::enable_shared_from_this<Agent>, private PipeListener {
   // PipeListener, in the loop thread
   void on_up(const PeerInfo &peer, bool new_peer) override;
   void on_down(bool left) override;
-  std::optional<Refusal> on_offered(const Message &message) override;
+  std::optional<Refusal> on_offered(const Message &message, size_t under_way) override;
   void on_message(const MessagePtr &message) override;
   void on_message_lost(const MessagePtr &message, flare_status status, const std::string &reason) override;
   void on_transaction(const std::string &id) override;

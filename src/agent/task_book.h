@@ -17,7 +17,8 @@ class TaskBook {
 
   // ---- From the peer ----
   enum class Arrival { kQueued, kInHand };  // kInHand: the task that the user has already; its answer goes to this one
-  bool full() const { return queue_.size() >= capacity_; }
+  // With those that will arrive when their tensors are here.
+  bool full(size_t under_way) const { return queue_.size() + under_way >= capacity_; }
   Arrival arrived(const MessagePtr &task);
   // Another peer took the place of the old: what it had not handed over will come again.
   void peer_replaced();

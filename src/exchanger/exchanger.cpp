@@ -430,7 +430,7 @@ void Exchanger::on_down(bool left) {
   refresh();
 }
 
-std::optional<Refusal> Exchanger::on_offered(const Message &message) {
+std::optional<Refusal> Exchanger::on_offered(const Message &message, size_t) {
   if (message.kind == MessageKind::kRequest) {
     if (message.topic == topic::kMetric) return std::nullopt;
     return Refusal{"an exchanger takes results and metrics, not '" + message.topic + "'", true};

@@ -41,8 +41,9 @@ class PipeListener {
   virtual void on_up(const PeerInfo &peer, bool new_peer) = 0;
   // The connection is lost; the pipe tries to get it back until it says on_over. Or the peer has `left` in order.
   virtual void on_down(bool left) = 0;
-  // Asked before a new message is acknowledged: nullopt takes it.
-  virtual std::optional<Refusal> on_offered(const Message &message) = 0;
+  // Asked before a new message is acknowledged: nullopt takes it. `under_way` were taken before it, and their tensors
+  // are still being fetched.
+  virtual std::optional<Refusal> on_offered(const Message &message, size_t under_way) = 0;
   // A message that was taken, with all its tensors.
   virtual void on_message(const MessagePtr &message) = 0;
   // The tensors of a message that was taken could not be fetched. Its sender knows that, or the pipe tells it.

@@ -86,7 +86,7 @@ class Trainer : public PipeListener {
   }
   void on_up(const PeerInfo &peer, bool) override { say("up " + peer.instance); }
   void on_down(bool) override { say("down"); }
-  std::optional<Refusal> on_offered(const Message &) override { return std::nullopt; }
+  std::optional<Refusal> on_offered(const Message &, size_t) override { return std::nullopt; }
   void on_message(const MessagePtr &message) override {
     say("task " + message->topic);
     auto reply = std::make_shared<Message>();

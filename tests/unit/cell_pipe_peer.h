@@ -248,8 +248,8 @@ class TestedPipe : public PipeListener {
  private:
   void on_up(const PeerInfo &peer, bool new_peer) override { note("up " + peer.instance + (new_peer ? " new" : "")); }
   void on_down(bool) override { note("down"); }
-  std::optional<Refusal> on_offered(const Message &message) override {
-    note("offered " + text_header(message.data, header::kTaskId, "nothing"));
+  std::optional<Refusal> on_offered(const Message &message, size_t under_way) override {
+    note("offered " + text_header(message.data, header::kTaskId, "nothing") + " " + std::to_string(under_way));
     return std::nullopt;
   }
   void on_message(const MessagePtr &message) override {

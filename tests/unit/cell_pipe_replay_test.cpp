@@ -119,7 +119,7 @@ class ReplayedPipe : public PipeListener {
  private:
   void on_up(const PeerInfo &, bool) override { add("up"); }
   void on_down(bool) override { add("down"); }
-  std::optional<Refusal> on_offered(const Message &) override { return std::nullopt; }
+  std::optional<Refusal> on_offered(const Message &, size_t) override { return std::nullopt; }
   void on_message(const MessagePtr &message) override {
     {
       std::lock_guard lock(mutex_);

@@ -291,11 +291,13 @@ TEST(CellPipe, ADefectEndsTheSessionAndNotTheConnection) {
   EXPECT_EQ(peer.connections(), 1);
 }
 
-TEST(CellPipe, WhoDecidesOnATaskSeesItsHeaders) {
-  CellPeer peer;
+TEST(CellPipe, WhoDecidesOnATaskSeesItsHeadersAndHowManyAreOnTheirWay) {
+  CellPeer peer([&](StreamCell &, const StreamCell::Received &blob) { return is_download(blob); });
   TestedPipe pipe(peer.url());
   peer.send_task("t1");
-  EXPECT_TRUE(pipe.told("offered t1")) << pipe.everything();
+  EXPECT_TRUE(pipe.told("offered t1 0")) << pipe.everything();
+  peer.send_task("t2");
+  EXPECT_TRUE(pipe.told("offered t2 1")) << pipe.everything();
 }
 
 TEST(CellPipe, WhoWaitsForArraysIsToldWhatMayBeWrong) {

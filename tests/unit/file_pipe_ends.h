@@ -204,7 +204,7 @@ class FileEnd : public PipeListener {
   }
   void on_up(const PeerInfo &, bool) override { say("up"); }
   void on_down(bool) override { say("down"); }
-  std::optional<Refusal> on_offered(const Message &message) override {
+  std::optional<Refusal> on_offered(const Message &message, size_t) override {
     const std::lock_guard lock(mutex_);
     if (message.kind == MessageKind::kReply) return Refusal{"nothing was asked", true};
     return full_ ? std::optional(Refusal{"full", false}) : std::nullopt;

@@ -46,7 +46,10 @@ class FakeListener : public PipeListener {
  public:
   void on_up(const PeerInfo &, bool) override {}
   void on_down(bool) override {}
-  std::optional<Refusal> on_offered(const Message &) override { return refusal; }
+  std::optional<Refusal> on_offered(const Message &, size_t under_way) override {
+    under_ways.push_back(under_way);
+    return refusal;
+  }
   void on_message(const MessagePtr &message) override { messages.push_back(message); }
   void on_message_lost(const MessagePtr &message, flare_status, const std::string &) override {
     lost.push_back(message->id);
@@ -61,6 +64,7 @@ class FakeListener : public PipeListener {
   std::optional<Refusal> refusal;
   std::vector<MessagePtr> messages;
   std::vector<std::string> lost;
+  std::vector<size_t> under_ways;
   std::map<std::string, int> accepted, settled;
   std::optional<flare_status> over;
 };

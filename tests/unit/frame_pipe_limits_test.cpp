@@ -83,6 +83,7 @@ TEST_F(PipeLimits, TransfersAtOnce) {
   EXPECT_NE(answer_to("4")->reason.find("too many transfers"), std::string::npos);
   say(wire::ChunkRefused{"1", FLARE_ABORTED, "never mind"});
   offer("4");
+  EXPECT_EQ(listener_.under_ways, (std::vector<size_t>{0, 1, 2, 3, 2}));
   const Bytes bytes = copy_bytes(std::string(100, 'x').data(), 100);
   say(wire::Chunk{"4", 0, 0, checksum(bytes.data, bytes.size)}, bytes);
   ASSERT_EQ(listener_.messages.size(), 1u);

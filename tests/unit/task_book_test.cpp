@@ -113,11 +113,12 @@ TEST(TaskBook, AnAbortedTaskInHandMayBeAskedForAnew) {
 TEST(TaskBook, IsBounded) {  // W-25
   TaskBook book(2);
   book.arrived(task("a"));
-  EXPECT_FALSE(book.full());
+  EXPECT_FALSE(book.full(0));
+  EXPECT_TRUE(book.full(1)) << "with the one whose tensors are on their way";
   book.arrived(task("b"));
-  EXPECT_TRUE(book.full());
+  EXPECT_TRUE(book.full(0));
   book.peer_replaced();
-  EXPECT_FALSE(book.full());
+  EXPECT_FALSE(book.full(1));
   EXPECT_FALSE(book.ready());
 }
 

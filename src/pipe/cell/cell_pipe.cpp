@@ -350,7 +350,7 @@ void CellPipe::take(const std::shared_ptr<Message> &message, const Bytes &conten
   try {
     fobs::Message decoded = fobs::decode(content, settings_.limits);
     message->data.headers = fobs::read_headers(decoded, rules_);
-    refusal = listener_->on_offered(*message);
+    refusal = listener_->on_offered(*message, incoming_.size());
     if (!refusal && incoming_.size() >= settings_.limits.max_transactions) refusal = Refusal{"too many transfers"};
     if (!refusal) {
       auto sources = fobs::sources_of(decoded, settings_.limits);

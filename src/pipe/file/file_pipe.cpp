@@ -323,7 +323,7 @@ void FilePipe::on_file(Channel *channel, const PipeFolder::File &file, bool behi
 
 // What is not taken yet stays where it is: its sender sees that, and waits.
 void FilePipe::offer(Channel *channel, const std::string &name, const MessagePtr &message, TimePoint now) {
-  const auto refusal = listener_->on_offered(*message);
+  const auto refusal = listener_->on_offered(*message, 0);
   if (closed_) return;
   if (refusal && !refusal->for_good) {
     if (leave(channel, name)) log_.info("left for now: " + name + ": " + refusal->reason);

@@ -226,7 +226,7 @@ void FramePipe::on_data(const wire::Data &data, const Bytes &payload, TimePoint 
     refusal = Refusal{"the payload does not match its checksum"};
     ++stats_.frames_rejected;
   }
-  if (!refusal) refusal = listener_->on_offered(message);
+  if (!refusal) refusal = listener_->on_offered(message, incoming_.size());
   if (!refusal && by_reference) {
     try {
       if (incoming_.size() >= settings_.limits.max_transactions) throw Failure(FLARE_TOO_LARGE, "too many transfers");
