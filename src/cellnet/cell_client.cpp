@@ -106,6 +106,11 @@ void CellClient::stop(int64_t stream_id, const std::string &reason) {
   link_.keep_payload();
 }
 
+std::string CellClient::ask_peers(const std::string &cell, Duration timeout) {
+  pump_soon();
+  return cell_.ask_peers(cell, timeout, Clock::now());
+}
+
 int64_t CellClient::notify(Blob blob) {
   pump_soon();
   return cell_.notify(std::move(blob), Clock::now());
@@ -120,11 +125,15 @@ void CellClient::leave() {
 
 void CellClient::on_link_up() { session_.on_connected(Clock::now()); }
 
-void CellClient::on_link_down(const std::string &reason) {
+void CellClient::on_link_down(const std::string &text, bool refused) {
+  std::string reason = text;
+  if (session_.greeting() && !refused) {
+    reason += ". Is the scheme of its listener tcp, and its security (clear, tls, mtls) the same as ours?";
+  }
   session_.on_disconnected();
   cell_.on_disconnected(reason);
   collect();
-  news_.emplace_back(Disconnected{reason});
+  news_.emplace_back(Disconnected{reason, refused});
   pump_soon();
 }
 
@@ -202,7 +211,8 @@ void CellClient::collect() {
 void CellClient::deliver(News news) {
   if (auto *event = std::get_if<StreamCell::Event>(&news)) return listener_->on_event(std::move(*event));
   if (const auto *connected = std::get_if<Connected>(&news)) return listener_->on_connected(connected->peer);
-  listener_->on_disconnected(std::get<Disconnected>(news).reason);
+  const auto &[reason, refused] = std::get<Disconnected>(news);
+  listener_->on_disconnected(reason, refused);
 }
 
 void CellClient::on_time() {

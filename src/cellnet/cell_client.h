@@ -21,8 +21,9 @@ class CellClientListener {
  public:
   virtual ~CellClientListener() = default;
   virtual void on_connected(const std::string &peer) = 0;
-  // What was under way has failed, and was told of before. Also when a connection cannot be made, each time.
-  virtual void on_disconnected(const std::string &reason) = 0;
+  // What was under way has failed, and was told of before. Also when a connection cannot be made, each time; one end
+  // may have `refused` the other, for its name or its certificate.
+  virtual void on_disconnected(const std::string &reason, bool refused) = 0;
   virtual void on_event(StreamCell::Event event) = 0;
 };
 
@@ -52,6 +53,7 @@ class CellClient : private CellLinkListener {
   int64_t answer(const StreamCell::Received &question, std::string_view return_code, Blob blob);
   void refuse(const StreamCell::Received &question, const std::string &reason);
   void stop(int64_t stream_id, const std::string &reason);
+  std::string ask_peers(const std::string &cell, Duration timeout);
   int64_t notify(Blob blob);
   void leave();
 
@@ -65,11 +67,12 @@ class CellClient : private CellLinkListener {
   };
   struct Disconnected {
     std::string reason;
+    bool refused;
   };
   using News = std::variant<Connected, Disconnected, StreamCell::Event>;
 
   void on_link_up() override;
-  void on_link_down(const std::string &reason) override;
+  void on_link_down(const std::string &reason, bool refused) override;
   void on_frame(const Frame &frame) override;
   std::optional<OutFrame> next_frame() override;
   void on_moved() override { pump(); }

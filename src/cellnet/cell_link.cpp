@@ -42,7 +42,8 @@ void CellLink::open() {
   watch_ = loop_->make_watch(epoll_.get(), [this] { on_event(); });
   alarm_ = loop_->make_alarm([this] {
     if (state_ == State::kWaiting) return look_up();
-    next_address("no answer within " + duration_text(kConnectTimeout));
+    const std::string what = state_ == State::kGreeting ? "no answer to TLS within " : "no answer within ";
+    next_address(what + duration_text(kConnectTimeout));
   });
   state_ = State::kWaiting;
   alarm_->set(Clock::now());
@@ -100,6 +101,8 @@ void CellLink::guarded(F &&call) {
   const uint64_t mine = connection_;
   try {
     call();
+  } catch (const Failure &failure) {
+    if (mine == connection_) fail(failure.what(), failure.status() == FLARE_REFUSED);
   } catch (const std::exception &error) {
     if (mine == connection_) fail(error.what());
   }
@@ -253,13 +256,13 @@ void CellLink::want(bool to_write) {
   }
 }
 
-void CellLink::fail(const std::string &reason) {
+void CellLink::fail(const std::string &reason, bool refused) {
   if (state_ == State::kClosed || state_ == State::kWaiting) return;
   shut();
   state_ = State::kWaiting;
   const TimePoint now = Clock::now();
   alarm_->set(now + backoff_.next(now));
-  listener_->on_link_down(reason);
+  listener_->on_link_down(reason, refused);
 }
 
 }  // namespace flare

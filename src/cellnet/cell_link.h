@@ -33,7 +33,8 @@ class CellLinkListener {
  public:
   virtual ~CellLinkListener() = default;
   virtual void on_link_up() = 0;
-  virtual void on_link_down(const std::string &reason) = 0;  // or it could not be made; it is tried again
+  // Or it could not be made; it is tried again. One end has `refused` the other: it will again.
+  virtual void on_link_down(const std::string &reason, bool refused) = 0;
   // A Failure that it throws ends the connection.
   virtual void on_frame(const Frame &frame) = 0;
   // The next one to send. It is asked only when the last one is gone.
@@ -78,7 +79,7 @@ class CellLink {
   bool take_frames();
   void write_some();
   void want(bool to_write);
-  void fail(const std::string &reason);
+  void fail(const std::string &reason, bool refused = false);
   void end_lookup();
   void end_socket();
   void shut();

@@ -73,6 +73,8 @@ inline constexpr std::string_view kFobs = "fobs";
 
 inline constexpr std::string_view kCellChannel = "cellnet.channel";
 inline constexpr std::string_view kByeTopic = "bye";
+inline constexpr std::string_view kManagerChannel = "_net_manager";
+inline constexpr std::string_view kPeersTopic = "peers";  // the names of all cells that are connected with one
 inline constexpr std::string_view kStreamChannel = "sm__STREAM";
 inline constexpr std::string_view kDataTopic = "sm__DATA";
 inline constexpr std::string_view kAckTopic = "sm__ACK";

@@ -53,6 +53,7 @@ class SfmSession {
   Received on_frame(const Frame &frame, TimePoint now);
 
   bool ready() const { return !peer_.empty(); }
+  bool greeting() const { return connected_ && !ready(); }
   const std::string &peer() const { return peer_; }
 
   // The frames of the connection itself, to go before all others.

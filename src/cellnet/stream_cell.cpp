@@ -89,8 +89,26 @@ std::string StreamCell::request(Blob blob, Duration timeout, TimePoint now) {
   headers.set(stream_key::kEncoding, blob.encoding);
   headers.set(cell_key::kPayloadBytes, static_cast<int64_t>(blob.content.size()));
   headers.set(stream_key::kRequestId, id);
-  requests_[id] = {blob.destination, next_stream_id_, timeout, now + timeout, {}};
+  requests_[id] = {blob.destination, next_stream_id_, timeout, now + timeout, {}, false};
   start(std::move(blob), std::move(headers), id, now);
+  return id;
+}
+
+std::string StreamCell::ask_peers(const std::string &cell, Duration timeout, TimePoint now) {
+  OutgoingMessage question;
+  question.kind = OutgoingMessage::Kind::kRequest;
+  question.destination = cell;
+  question.channel = kManagerChannel;
+  question.topic = kPeersTopic;
+  question.optional = true;
+  question.request_id = new_uuid();
+  const std::string id = question.request_id;
+  requests_[id] = {cell, next_stream_id_++, timeout, now + timeout, {}, true};
+  if (peer_.empty()) {
+    fail_request(id, return_code::kCommError, "not connected", true);
+  } else {
+    send_soon(std::move(question));
+  }
   return id;
 }
 
@@ -249,13 +267,27 @@ void StreamCell::on_message(const CellMessage &message, TimePoint now) {
   if (type != message_type::kReply && type != message_type::kReturn) {
     return complain("a message of unknown type from " + origin);
   }
-  // The only one of ours that is answered so is bye. A request that comes back has its id in a list.
-  const Value *id = headers.find(cell_key::kRequestId);
-  if (id && id->list() && !id->list()->empty()) id = &id->list()->front();
-  if (bye_until_ && id && id->text() && *id->text() == bye_id_) {
+  on_reply(message, origin);
+}
+
+// The only ones of ours that are answered so are bye and ask_peers().
+void StreamCell::on_reply(const CellMessage &message, const std::string &origin) {
+  const Value *value = message.headers.find(cell_key::kRequestId);
+  if (value && value->list() && !value->list()->empty()) value = &value->list()->front();  // one that came back
+  if (!value || !value->text()) return;
+  const std::string id = *value->text();
+  if (bye_until_ && id == bye_id_) {
     bye_until_.reset();
     events_.emplace_back(MayLeave{});
   }
+  // What cannot be delivered comes back from whoever could not.
+  const auto found = requests_.find(id);
+  if (found == requests_.end() || !found->second.of_the_cell) return;
+  if (origin != found->second.destination && origin != peer_) return;
+  forget_request(found, "it was answered already");
+  events_.emplace_back(Answered{id, text_of(message.headers, cell_key::kReturnCode),
+                                text_of(message.headers, cell_key::kError), message.headers,
+                                copy_bytes(message.payload.data, message.payload.size)});
 }
 
 void StreamCell::on_request(const CellMessage &message, const std::string &origin, TimePoint now) {

@@ -94,6 +94,9 @@ class StreamCell {
   // process_exception: that its stream failed NVFlare hears only while it still sends it. The sender of a blob that
   // nobody answers is told just that.
   void refuse(const Received &question, const std::string &reason, TimePoint now);
+  // Asks a cell itself, and none of its channels, for the names of those that are connected with it. The id of the
+  // request; its Answered has what NVFlare's encoding makes of the list.
+  std::string ask_peers(const std::string &cell, Duration timeout, TimePoint now);
   // A blob that nobody answers. The id of its stream.
   int64_t notify(Blob blob, TimePoint now);
   // The peer is told; MayLeave follows.
@@ -123,6 +126,7 @@ class StreamCell {
     Duration timeout;
     TimePoint until;
     std::optional<StreamKey> answer;  // that is coming in
+    bool of_the_cell = false;         // there is no stream
   };
   struct Outgoing {
     StreamOut stream;
@@ -141,6 +145,7 @@ class StreamCell {
   void fail_request(const std::string &request_id, std::string_view code, const std::string &error, bool local = false);
   void progressed(const std::string &request_id, TimePoint now);
 
+  void on_reply(const CellMessage &message, const std::string &origin);
   void on_request(const CellMessage &message, const std::string &origin, TimePoint now);
   void on_chunk(const CellMessage &message, const std::string &origin, TimePoint now);
   void on_acknowledgement(const Map &headers, const std::string &origin, TimePoint now);

@@ -63,6 +63,22 @@ MethodPointer make_socket_method() {
   return method;
 }
 
+// An alert of the other end.
+bool is_about_our_certificate(unsigned long error) {
+  if (ERR_GET_LIB(error) != ERR_LIB_SSL) return false;
+  switch (ERR_GET_REASON(error)) {
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+    case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED: return true;
+    default: return false;
+  }
+}
+
 class TlsChannel : public CellChannel {
  public:
   TlsChannel(SSL_CTX *context, BIO_METHOD *method, int socket) : socket_(socket), tls_(SSL_new(context), SSL_free) {
@@ -112,16 +128,25 @@ class TlsChannel : public CellChannel {
       case SSL_ERROR_SYSCALL:
         if (ERR_peek_error() == 0) throw Failure(FLARE_IO, std::system_category().message(system_error));
         [[fallthrough]];
-      default: throw Failure(FLARE_IO, failure_text());
+      default: throw failure();
     }
   }
 
-  std::string failure_text() const {
+  Failure failure() const {
     const long verified = SSL_get_verify_result(tls_.get());
-    std::string text = tls_error();
-    if (text == "unexpected eof while reading") return "the other end closed the connection";
-    if (verified != X509_V_OK) text += std::string(": ") + X509_verify_cert_error_string(verified);
-    return "TLS: " + text;
+    const bool ours_refused = is_about_our_certificate(ERR_peek_last_error());
+    const std::string text = tls_error();
+    if (text == "unexpected eof while reading") return {FLARE_IO, "the other end closed the connection"};
+    if (verified != X509_V_OK) {
+      return {FLARE_REFUSED, "TLS: " + text + ": " + X509_verify_cert_error_string(verified) +
+                                 ". The listener's certificate is not from the CA of rootCA.pem (or customRootCA.pem) "
+                                 "in the folder startup of workspace_dir: take that of this federation's kit"};
+    }
+    if (!ours_refused) return {FLARE_IO, "TLS: " + text};
+    return {FLARE_REFUSED, "TLS: " + text +
+                               ". The listener takes only certificates of its federation: cell_security must be mtls, "
+                               "and client.crt and client.key in the folder startup of workspace_dir those of this "
+                               "site's kit"};
   }
 
   int socket_;

@@ -62,7 +62,9 @@ class World {
       case 6: return honest_chunk();
       case 7: return cancel();
       case 8: cell_.leave(now_); return;
-      case 9: return odd_message();
+      case 9:
+        if (input_.flag()) open_.insert(cell_.ask_peers(kThem, from_seconds(1), now_));
+        return odd_message();
       default: return pass_time();
     }
   }
@@ -162,7 +164,7 @@ class World {
     CellMessage message = from_peer(Map(), {}, std::string(kCellChannel), input_.flag() ? "bye" : "peers");
     message.headers.set(cell_key::kMessageType, kTypes[input_.below(kTypes.size())]);
     message.headers.set(cell_key::kReplyExpected, input_.flag());
-    if (input_.flag()) message.headers.set(cell_key::kRequestId, List{});
+    if (input_.flag()) message.headers.set(cell_key::kRequestId, open_.empty() ? List{} : List{some(open_)});
     if (input_.below(4) == 0) message.headers.set(cell_key::kDestination, "another");
     cell_.on_message(message, now_);
   }

@@ -110,6 +110,13 @@ class Trainer:
                 raise AssertionError(f"waited for {beginning}: " + "\n".join(self.said))
             return seen()[-1]
 
+    def warned(self, text):
+        with self.changed:
+            said = self.changed.wait_for(lambda: [line for line in self.said if text in line], SECONDS)
+        if not said:
+            raise AssertionError(f"waited for {text}: " + "\n".join(self.said))
+        return said[-1]
+
     def memory(self, name):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith(name))
@@ -314,7 +321,17 @@ class Mistakes(Pipe):
         config = self.config()
         config["cp_conn_props"] = {**self.site.parent, "fqcn": "site-9"}
         trainer = self.trainer(config)
+        begun = time.monotonic()
         self.assertIn("is 'site-1' and should be 'site-9'", trainer.until("over"))
+        self.assertLess(time.monotonic() - begun, 10)  # connect_timeout is 60
+
+    def test_another_name_than_that_of_the_other_end(self):
+        self.open("task")
+        config = self.config()
+        for key in ("TASK_EXCHANGE", "METRICS_EXCHANGE"):
+            config[key]["pipe"]["ARG"]["token"] = "another"
+        warning = self.trainer(config).warned("waits for a trainer")
+        self.assertIn(f"'site-1.site-1_{self.token}_passive' (agent_id '{self.token}')", warning)
 
     def test_a_second_process_of_the_same_name(self):
         tasks, _ = self.open("task"), self.open("metric")

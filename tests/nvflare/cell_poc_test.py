@@ -8,8 +8,10 @@ import json
 import os
 import shlex
 import subprocess
+import threading
 import time
 import unittest
+import uuid
 
 from nvflare.app_common.executors.task_exchanger import TaskExchanger
 from nvflare.app_common.widgets.external_configurator import ExternalConfigurator
@@ -83,9 +85,10 @@ class Secure(Poc):
         cls.trainers.append(cls.start(url=address, site="site-2", agent_id="by_hand", cell_parent="site-2"))
 
     @classmethod
-    def start(cls, **options):
+    def start(cls, stderr=None, text=None, **options):
         environment = {**os.environ, **{f"FLARE_AGENT_{name.upper()}": value for name, value in options.items()}}
-        trainer = subprocess.Popen(hello_command("c"), cwd=cls.folder, env=environment, stdin=subprocess.DEVNULL)
+        streams = {"stdin": subprocess.DEVNULL, "stderr": stderr, "text": text}
+        trainer = subprocess.Popen(hello_command("c"), cwd=cls.folder, env=environment, **streams)
         cls.addClassCleanup(trainer.wait)
         cls.addClassCleanup(trainer.kill)
         return trainer
@@ -99,16 +102,43 @@ class Secure(Poc):
         config = json.loads(self.config_file(job, "site-1").read_text())
         return config["TASK_EXCHANGE"]["pipe"]["ARG"], config
 
+    def assert_no_false_alarm(self, job):
+        for site in run.SITES:
+            self.assertNotRegex(job.site_log(site), "the server does not answer|waits for a trainer")
+
     def test_through_the_parent_process(self):
         self.assert_learned(self.parent)
+        self.assert_no_false_alarm(self.parent)
         pipe, config = self.pipe_of(self.parent)
         self.assertEqual(pipe["root_url"], config["cp_conn_props"]["url"])
 
     def test_straight_to_the_server(self):
         self.assert_learned(self.server)
+        self.assert_no_false_alarm(self.server)
         pipe, config = self.pipe_of(self.server)
         self.assertTrue(pipe["root_url"].endswith(f":{self.federation.port}"))  # where clear connections are refused
         self.assertEqual(config["root_conn_props"]["connection_security"], "mtls")
+
+    def test_a_wrong_token(self):
+        """Such a server says so in its own log alone."""
+        options = {
+            "url": f"cell+tcp://localhost:{self.federation.port}",
+            "site": "site-1",
+            "agent_id": "wrong",
+            "cell_security": "mtls",
+            "workspace_dir": str(self.federation.kits / "site-1"),
+            "auth_token": str(uuid.uuid4()),
+            "auth_token_signature": "AAAA",
+        }
+        begun = time.monotonic()
+        trainer = self.start(stderr=subprocess.PIPE, text=True, **options)
+        killer = threading.Timer(30, trainer.kill)
+        killer.start()
+        self.addCleanup(killer.cancel)
+        self.assertIn("auth_token_signature or site may be wrong", trainer.stderr.readline())
+        self.assertLess(time.monotonic() - begun, 15)
+        trainer.kill()
+        trainer.stderr.close()
 
     def test_started_by_hand(self):
         self.assert_learned(self.by_hand)

@@ -72,7 +72,9 @@ class Program : public CellClientListener {
 
  private:
   void on_connected(const std::string &peer) override { say("connected " + peer); }
-  void on_disconnected(const std::string &reason) override { say("disconnected " + reason); }
+  void on_disconnected(const std::string &reason, bool refused) override {
+    say((refused ? "refused " : "disconnected ") + reason);
+  }
   void on_event(StreamCell::Event event) override {
     if (const auto *received = std::get_if<StreamCell::Received>(&event)) {
       say("received " + received->topic + " " + std::to_string(received->content.size));

@@ -241,7 +241,7 @@ class MutualTls(Case):
         self.cells()
         other = self.workspace / "other"
         make_kit(other)
-        reason = self.agent(workspace=other).until("disconnected")[-1]
+        reason = self.agent(workspace=other).until("refused")[-1]
         self.assertIn("certificate verify failed", reason)
 
     def test_a_killed_peer_is_noticed(self):
@@ -267,7 +267,7 @@ class MutualTls(Case):
     def test_nobody_comes_in_without_a_certificate(self):
         self.cells()
         agent = self.agent(security="tls")
-        self.assertIn("certificate required", agent.until("disconnected")[-1])
+        self.assertIn("certificate required", agent.until("refused")[-1])
 
     def test_clear_words_are_not_understood(self):
         self.cells()

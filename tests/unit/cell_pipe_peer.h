@@ -180,12 +180,12 @@ class TestedPipe : public PipeListener {
     return settings;
   }
 
-  explicit TestedPipe(const std::string &url, const Settings &settings = quick())
+  explicit TestedPipe(const std::string &url, const Settings &settings = quick(), const std::string &parent = kServer)
       : log_("warn", std::string(kNoLogFile)) {
     ClientApiConfig config;
     config.site = "site-1";
     config.token = "tok1";
-    config.place = {url, "clear", kServer};
+    config.place = {url, "clear", parent};
     config.metric_channel = "metric";
     loop_.run_and_wait(
         [&] { pipe_ = std::make_unique<CellPipe>(settings, config, CellNaming::kFlat, &loop_, log_, this); });

@@ -300,6 +300,13 @@ TEST(CellPipe, WhoDecidesOnATaskSeesItsHeadersAndHowManyAreOnTheirWay) {
   EXPECT_TRUE(pipe.told("offered t2 1")) << pipe.everything();
 }
 
+TEST(CellPipe, WhoeverIsAtTheWrongCellIsToldAtOnce) {
+  CellPeer peer;
+  TestedPipe pipe(peer.url(), TestedPipe::quick(), "site-2");
+  ASSERT_TRUE(pipe.told("over refused", 5s)) << pipe.everything();
+  EXPECT_THAT(pipe.everything(), HasSubstr("is 'server' and should be 'site-2'"));
+}
+
 TEST(CellPipe, WhoWaitsForArraysIsToldWhatMayBeWrong) {
   CellPeer peer([&](StreamCell &cell, const StreamCell::Received &blob) {
     if (!is_download(blob)) return false;

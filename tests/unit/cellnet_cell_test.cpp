@@ -603,6 +603,39 @@ TEST(CellnetCell, LeavesWhenThePeerKnowsOrDoesNotAnswer) {
   EXPECT_THAT(silent.events(), ElementsAre("may leave"));
 }
 
+TEST(CellnetCell, ACellIsAskedForItsNeighbours) {
+  const auto reply = [](const std::string &id, const std::string &origin, std::string_view type) {
+    CellMessage message = from_peer({}, owned("a list"), std::string(kManagerChannel), kPeersTopic);
+    message.headers.set(cell_key::kOrigin, origin);
+    message.headers.set(cell_key::kMessageType, type);
+    message.headers.set(cell_key::kRequestId, type == message_type::kReturn ? Value(List{id}) : Value(id));
+    message.headers.set(cell_key::kReturnCode, "ok");
+    return message;
+  };
+  TestedCell cell;
+  const std::string id = cell.machine.ask_peers("server.job", 5s, kStart);
+  const auto sent = cell.messages();
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(text_of(sent[0].headers, cell_key::kDestination), "server.job");
+  EXPECT_EQ(text_of(sent[0].headers, cell_key::kTopic), "peers");
+  EXPECT_TRUE(flag_of(sent[0].headers, cell_key::kReplyExpected));
+  cell.machine.on_message(reply(id, kThem, message_type::kReply), kStart);
+  cell.machine.on_message(reply("another", "server.job", message_type::kReply), kStart);
+  EXPECT_TRUE(cell.events().empty());
+  cell.machine.on_message(reply(id, "server.job", message_type::kReply), kStart);
+  cell.machine.on_message(reply(id, "server.job", message_type::kReply), kStart);
+  EXPECT_EQ(cell.events(), std::vector<std::string>{"answered ok a list"});
+  const std::string undelivered = cell.machine.ask_peers("server.job", 5s, kStart);
+  cell.machine.on_message(reply(undelivered, kServer, message_type::kReturn), kStart);
+  EXPECT_EQ(cell.events().size(), 1u);
+  cell.machine.ask_peers("server.job", 5s, kStart);
+  cell.machine.on_time(kStart + 5s);
+  EXPECT_THAT(cell.events().at(0), HasSubstr("answered timeout"));
+  const std::string blob = cell.request();
+  cell.machine.on_message(reply(blob, kThem, message_type::kReply), kStart);
+  EXPECT_TRUE(cell.events().empty()) << "blobs are answered by blobs";
+}
+
 TEST(CellnetCell, TellsOnceWhoWasHeard) {
   TestedCell cell;
   for (int i = 0; i < 3; ++i) cell.ack(0, 0);

@@ -186,7 +186,9 @@ class TestedClient : public CellClientListener {
 
  private:
   void on_connected(const std::string &peer) override { add("connected " + peer); }
-  void on_disconnected(const std::string &reason) override { add("disconnected " + reason); }
+  void on_disconnected(const std::string &reason, bool refused) override {
+    add((refused ? "refused " : "disconnected ") + reason);
+  }
   void on_event(StreamCell::Event event) override {
     if (const auto *answered = std::get_if<StreamCell::Answered>(&event)) {
       {
@@ -320,7 +322,7 @@ TEST(CellnetClient, SaysThatAHostIsNotKnown) {
 TEST(CellnetClient, RefusesTheWrongCell) {
   EchoingPeer peer("site-2");
   TestedClient client(peer.url(), kServer);
-  EXPECT_THAT(client.next(), HasSubstr("disconnected the cell at the other end is 'site-2'"));
+  EXPECT_THAT(client.next(), HasSubstr("refused the cell at the other end is 'site-2'"));
 }
 
 TEST(CellnetClient, RefusesWhatIsNoCell) {

@@ -111,6 +111,8 @@ CellPipe::CellPipe(const Settings &settings, const ClientApiConfig &config, Cell
       handler_(handler_options(settings), settings.limits),
       source_(settings.limits),
       metrics_(kMaxMetricsUnderWay),
+      peer_search_({config.place.parent, config.site, config.token, own_name_, peer_name_},
+                   config.auth_token_signature != kNotAuthenticated, settings.limits),
       alarm_(loop->make_alarm([this] { pump(); })) {
   rules_.limits = settings.limits;
   rules_.new_block = [pool = blocks_](size_t size) { return pool->take(size); };
@@ -238,6 +240,7 @@ void CellPipe::on_connected(const std::string &peer) {
 void CellPipe::take_connection(const std::string &peer) {
   const TimePoint now = Clock::now();
   name_watch_.on_ready(now);
+  peer_search_.on_connected(now);
   const bool again = std::exchange(started_, true);
   connect_until_.reset();
   if (again) ++stats_.reconnects;
@@ -255,10 +258,14 @@ void CellPipe::take_connection(const std::string &peer) {
   listener_->on_up(info, false);
 }
 
-void CellPipe::on_disconnected(const std::string &reason) {
+void CellPipe::on_disconnected(const std::string &reason, bool refused) {
   const bool before = std::exchange(connected_, false);
   if (closed_ || over_) return;
-  guarded([&] { lose_connection(before, reason); });
+  guarded([&] {
+    if (!refused || started_) return lose_connection(before, reason);
+    finish(FLARE_REFUSED, "no connection to " + config_.place.url + ": " + reason);
+    if (!closed_) client_->close();
+  });
   pump();
 }
 
@@ -295,6 +302,7 @@ void CellPipe::take_event(StreamCell::Event event) {
   } else if (const auto *heard = std::get_if<StreamCell::Heard>(&event)) {
     if (heard->origin != peer_name_) return;
     unheard_until_.reset();
+    peer_search_.on_peer_heard();
     handler_.on_peer_activity(now);
   } else if (const auto *complaint = std::get_if<StreamCell::Complaint>(&event)) {
     ++stats_.frames_rejected;
@@ -392,6 +400,7 @@ void CellPipe::on_download_request(const StreamCell::Received &received, double 
 }
 
 void CellPipe::on_answered(const StreamCell::Answered &answered, TimePoint now) {
+  if (const auto finding = peer_search_.on_answered(answered)) return on_found(*finding);
   auto node = asked_.extract(answered.request_id);
   if (node.empty()) return;
   const Asked &asked = node.mapped();
@@ -415,6 +424,24 @@ void CellPipe::on_answered(const StreamCell::Answered &answered, TimePoint now) 
     failure = attempt->failure;
   }
   handler_.on_ack(asked.message_id, failure.empty() ? std::nullopt : std::optional(Refusal{failure}), now);
+}
+
+// About the token in a blob, as a secure server takes nothing else from whoever is connected with it.
+void CellPipe::search_peer(TimePoint now) {
+  for (const auto &question : peer_search_.take_questions(now)) {
+    if (!question.about_token) {
+      peer_search_.asked(client_->ask_peers(question.cell, PeerSearch::kPatience), question);
+      continue;
+    }
+    Blob asking = blob(question.cell, kManagerChannel, kPeersTopic, chain_of({fobs::Object(), {}}));
+    asking.optional = true;
+    peer_search_.asked(client_->request(std::move(asking), PeerSearch::kPatience), question);
+  }
+}
+
+void CellPipe::on_found(const PeerSearch::Finding &finding) {
+  if (finding.peer_is_there) unheard_until_.reset();
+  if (!finding.warning.empty()) log_.warn(finding.warning);
 }
 
 void CellPipe::on_download_answer(const Asked &asked, const StreamCell::Answered &answered, TimePoint now) {
@@ -551,6 +578,7 @@ void CellPipe::act() {
               "', the client job process's end of the pipe. It begins with its first task; if that is under way, the "
               "two ends have not the same token, site or scheme of names");
   }
+  if (connected_ && !over_) search_peer(now);
   handler_.check_held_up(due_, now);
   handler_.on_time(now);
   source_.on_time(seconds(now));
@@ -766,6 +794,7 @@ void CellPipe::give_up(const std::string &id, flare_status status, const std::st
 void CellPipe::set_alarm() {
   if (closed_) return;
   auto deadline = earlier(earlier(connect_until_, unheard_until_), handler_.deadline());
+  if (connected_ && !over_) deadline = earlier(deadline, peer_search_.deadline());
   if (const auto own = source_.deadline()) deadline = earlier(deadline, time_point(*own));
   for (const auto &[id, incoming] : incoming_) {
     if (const auto again = incoming.download.deadline()) deadline = earlier(deadline, time_point(*again));

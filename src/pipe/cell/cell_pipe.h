@@ -30,6 +30,7 @@
 #include "pipe/cell/cell_name.h"
 #include "pipe/cell/metric_window.h"
 #include "pipe/cell/name_watch.h"
+#include "pipe/cell/peer_search.h"
 #include "pipe/pipe.h"
 #include "pipe/pipe_handler.h"
 #include "runtime/log.h"
@@ -85,7 +86,7 @@ class CellPipe : public Pipe, private CellClientListener {
 
   // CellClientListener
   void on_connected(const std::string &peer) override;
-  void on_disconnected(const std::string &reason) override;
+  void on_disconnected(const std::string &reason, bool refused) override;
   void on_event(StreamCell::Event event) override;
 
   // A defect ends the session: above it the connection would be taken for the culprit, and made again and again.
@@ -98,6 +99,8 @@ class CellPipe : public Pipe, private CellClientListener {
   void on_message(StreamCell::Received received, TimePoint now);
   void on_download_request(const StreamCell::Received &received, double now);
   void on_answered(const StreamCell::Answered &answered, TimePoint now);
+  void search_peer(TimePoint now);
+  void on_found(const PeerSearch::Finding &finding);
   void on_download_answer(const Asked &asked, const StreamCell::Answered &answered, TimePoint now);
   void take(const std::shared_ptr<Message> &message, const Bytes &content, TimePoint now);
 
@@ -142,6 +145,7 @@ class CellPipe : public Pipe, private CellClientListener {
   ArraySource source_;
   MetricWindow metrics_;
   NameWatch name_watch_;
+  PeerSearch peer_search_;
   std::unique_ptr<CellClient> client_;
   std::map<std::string, StreamCell::Received> questions_;  // of the peer, by message: not answered yet
   std::map<std::string, Outgoing> outgoing_;
