@@ -364,6 +364,7 @@ void StreamCell::fail_stream(const StreamKey &key, const Map &headers, const std
 
 bool StreamCell::open_stream(const StreamKey &key, const Map &headers, TimePoint now) {
   if (flag_of(headers, cell_key::kEncrypted)) {
+    events_.emplace_back(Encrypted{key.first});
     throw Failure(FLARE_PROTOCOL, "encryption from end to end (cn__secure) is not supported");
   }
   if (is_answer(headers) && !expects_answer(key, headers)) {

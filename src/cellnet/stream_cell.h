@@ -63,12 +63,15 @@ class StreamCell {
   struct Heard {  // something came from this cell, which therefore lives
     std::string origin;
   };
+  struct Encrypted {  // a blob from this cell was refused, as it is encrypted from end to end
+    std::string origin;
+  };
   struct PeerLeaves {};  // bye: it will close the connection
   struct MayLeave {};    // after leave(): the peer knows, or does not answer
   struct Complaint {     // something was of no use
     std::string text;
   };
-  using Event = std::variant<Received, Answered, Sent, Heard, PeerLeaves, MayLeave, Complaint>;
+  using Event = std::variant<Received, Answered, Sent, Heard, Encrypted, PeerLeaves, MayLeave, Complaint>;
 
   StreamCell(Options options, const CellLimits &limits) : options_(std::move(options)), limits_(limits) {
     next_stream_id_ = options_.first_stream_id;

@@ -300,6 +300,22 @@ TEST(CellPipe, WhoDecidesOnATaskSeesItsHeadersAndHowManyAreOnTheirWay) {
   EXPECT_TRUE(pipe.told("offered t2 1")) << pipe.everything();
 }
 
+TEST(CellPipe, TheFirstEncryptedMessageOfThePeerEndsTheSession) {
+  CellPeer peer;
+  TestedPipe pipe(peer.url());
+  peer.run([](StreamCell &cell) {
+    Blob blob;
+    blob.destination = kUs;
+    blob.channel = "cell_pipe.task";
+    blob.topic = "train";
+    blob.headers.set(cell_key::kEncrypted, true);
+    cell.request(std::move(blob), 20s, Clock::now());
+  });
+  ASSERT_TRUE(pipe.told("over refused")) << pipe.everything();
+  EXPECT_THAT(pipe.everything(), HasSubstr("secure=False"));
+  EXPECT_TRUE(eventually([&] { return peer.count("answered comm_error") == 1; }));
+}
+
 TEST(CellPipe, WhoeverIsAtTheWrongCellIsToldAtOnce) {
   CellPeer peer;
   TestedPipe pipe(peer.url(), TestedPipe::quick(), "site-2");

@@ -304,6 +304,12 @@ void CellPipe::take_event(StreamCell::Event event) {
     unheard_until_.reset();
     peer_search_.on_peer_heard();
     handler_.on_peer_activity(now);
+  } else if (const auto *encrypted = std::get_if<StreamCell::Encrypted>(&event)) {
+    if (encrypted->origin != peer_name_) return;
+    finish(
+        FLARE_REFUSED,
+        "the client job process sends messages that are encrypted from end to end (secure=True), which NVFlare's own "
+        "pipes never are: let whatever sends them use secure=False. TLS of the connections is another matter");
   } else if (const auto *complaint = std::get_if<StreamCell::Complaint>(&event)) {
     ++stats_.frames_rejected;
     log_.warn(complaint->text);
