@@ -9,13 +9,16 @@ namespace flare {
 
 namespace {
 
-// In digits, whatever the locale.
+// In digits, and no more than it takes, whatever the locale.
 std::string number_text(double number) {
   std::ostringstream text;
   text.imbue(std::locale::classic());
   text.precision(15);
   text << std::fixed << number;
-  return text.str();
+  std::string digits = text.str();
+  digits.resize(digits.find_last_not_of('0') + 1);
+  if (digits.ends_with('.')) digits.pop_back();
+  return digits;
 }
 
 }  // namespace

@@ -323,6 +323,16 @@ TEST(CellPipe, WhoeverIsAtTheWrongCellIsToldAtOnce) {
   EXPECT_THAT(pipe.everything(), HasSubstr("is 'server' and should be 'site-2'"));
 }
 
+TEST(CellPipe, AnAddressThatAsksForTlsNeedsItsSecurity) {
+  try {
+    const TestedPipe pipe("stcp://localhost:1");
+    FAIL();
+  } catch (const Failure &failure) {
+    EXPECT_EQ(failure.status(), FLARE_INVALID_ARGUMENT);
+    EXPECT_THAT(failure.what(), HasSubstr("set cell_security to mtls"));
+  }
+}
+
 TEST(CellPipe, WhoWaitsForArraysIsToldWhatMayBeWrong) {
   CellPeer peer([&](StreamCell &cell, const StreamCell::Received &blob) {
     if (!is_download(blob)) return false;

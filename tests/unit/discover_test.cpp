@@ -116,6 +116,8 @@ TEST_F(Discover, TheFileOf28IsFoundAndDecidesWhatNobodyGave) {
   EXPECT_EQ(resolved.sources.at("params_transfer_type"), "client API configuration config/client_api_config.json");
   EXPECT_EQ(settings.heartbeat_timeout, std::nullopt);
   EXPECT_EQ(settings.submit_result_timeout, std::chrono::milliseconds(12500));
+  EXPECT_EQ(resolved.values.at("submit_result_timeout"), "12.5");
+  EXPECT_EQ(resolved.values.at("download_complete_timeout"), "1800");
   EXPECT_EQ(settings.site, "site-1");
   EXPECT_EQ(settings.job_id, "j");
   EXPECT_FALSE(settings.launch_once);

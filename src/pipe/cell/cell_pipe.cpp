@@ -116,6 +116,11 @@ CellPipe::CellPipe(const Settings &settings, const ClientApiConfig &config, Cell
       alarm_(loop->make_alarm([this] { pump(); })) {
   rules_.limits = settings.limits;
   rules_.new_block = [pool = blocks_](size_t size) { return pool->take(size); };
+  if (parse_cell_url(config.place.url).tls && config.place.security == "clear") {
+    throw Failure(FLARE_INVALID_ARGUMENT, "'" + config.place.url +
+                                              "' asks for TLS, and the configuration for none: set cell_security to "
+                                              "mtls, or tls, and workspace_dir to the site's folder");
+  }
   if (config.place.security != "clear" && !has_token()) {
     throw Failure(FLARE_INVALID_ARGUMENT,
                   "a secure server takes nothing without auth_token and auth_token_signature: NVFlare leaves both in "
