@@ -30,9 +30,9 @@ class PeerSearchTest : public testing::Test {
  protected:
   static PeerSearch search(bool secure = false, const std::string &parent = "site-1") {
     if (parent == "server") {
-      return {{parent, "site-1", "job", "site-1_job_active", "site-1_job_passive"}, secure, {}};
+      return {{parent, "site-1", "job", "site-1_job_passive"}, secure, {}};
     }
-    return {{parent, "site-1", "job", kOwn, kPeer}, secure, {}};
+    return {{parent, "site-1", "job", kPeer}, secure, {}};
   }
   // The cells asked, each under the name of the cell as the request.
   static std::vector<std::string> asked(PeerSearch *search, TimePoint now) {
@@ -115,6 +115,11 @@ TEST_F(PeerSearchTest, TheEndsOfOtherSitesAreNotMeant) {
   EXPECT_EQ(found(&one, {"site-2_by_hand_passive", "site-11_by_hand_passive"}).warning, "");
   PeerSearch other = search(false, "server");
   EXPECT_THAT(found(&other, {"site-1_by_hand_passive"}).warning, HasSubstr("agent_id 'by_hand'"));
+}
+
+TEST_F(PeerSearchTest, WhatIsNoNameOfACellIsNotRepeated) {
+  PeerSearch one = search();
+  EXPECT_EQ(found(&one, {"site-1.site-1_\n_passive", "site-1." + std::string(2000, 'x') + "_passive"}).warning, "");
 }
 
 TEST_F(PeerSearchTest, WhoIsFoundOrHeardIsNotLookedFor) {

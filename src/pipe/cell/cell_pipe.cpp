@@ -111,7 +111,7 @@ CellPipe::CellPipe(const Settings &settings, const ClientApiConfig &config, Cell
       handler_(handler_options(settings), settings.limits),
       source_(settings.limits),
       metrics_(kMaxMetricsUnderWay),
-      peer_search_({config.place.parent, config.site, config.token, own_name_, peer_name_},
+      peer_search_({config.place.parent, config.site, config.token, peer_name_},
                    config.auth_token_signature != kNotAuthenticated, settings.limits),
       alarm_(loop->make_alarm([this] { pump(); })) {
   rules_.limits = settings.limits;

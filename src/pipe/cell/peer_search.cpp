@@ -6,6 +6,7 @@
 #include "base/failure.h"
 #include "cellnet/names.h"
 #include "fobs/message.h"
+#include "pipe/cell/cell_name.h"
 
 namespace flare {
 
@@ -20,7 +21,8 @@ std::set<std::string> names_in(const Bytes &content, const Limits &limits) {
   const fobs::Message message = fobs::decode(content, limits);
   const fobs::Array *list = message.root.array();
   for (const fobs::Object &name : list ? *list : fobs::Array()) {
-    if (name.text()) names.insert(*name.text());
+    const std::string *text = name.text();
+    if (text && text->size() <= wire::kMaxId && is_cell_name(*text)) names.insert(*text);
   }
   return names;
 }

@@ -23,8 +23,8 @@ class PeerSearch {
   struct Names {
     std::string parent;  // the cell that we are connected with
     std::string site;
-    std::string token;      // of the pipe, not that of secure systems
-    std::string own, peer;  // both ends of the pipe
+    std::string token;  // of the pipe, not that of secure systems
+    std::string peer;   // the other end of the pipe
   };
   struct Question {
     std::string cell;
