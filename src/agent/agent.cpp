@@ -21,32 +21,8 @@ flare_task_kind kind_of(const std::string &name, const Settings &settings) {
   return FLARE_TASK_OTHER;
 }
 
-Shareable failure(const std::string &return_code, const std::string &reason) {
-  Shareable result;
-  result.headers.set(header::kReturnCode, return_code);
-  result.headers.set(header::kReason, reason);
-  return result;
-}
-
-MessagePtr reply_to(const Message &task, Shareable result) {
-  auto reply = std::make_shared<Message>();
-  reply->kind = MessageKind::kReply;
-  reply->topic = task_name_of(task);
-  reply->id = new_uuid();
-  reply->request_id = task.id;
-  reply->data = std::move(result);
-  reply->data.headers.set(header::kTaskId, task_id_of(task));
-  reply->data.headers.set(header::kTaskName, task_name_of(task));
-  if (!reply->data.headers.find(header::kReturnCode)) reply->data.headers.set(header::kReturnCode, "OK");
-  return reply;
-}
-
 // A resident may wait for months, beside jobs that are not for it.
 constexpr size_t kMaxPassedOver = 1000;
-
-double wall_seconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace
 
@@ -215,8 +191,8 @@ void Agent::close() {
     std::lock_guard lock(mutex_);
     if (const MessagePtr task = book_.in_hand(); task && !closed_ && book_.wanted() == TaskBook::Wanted::kYes) {
       book_.answer(task_id_of(*task));
-      start_upload(*task, reply_to(*task, failure("EXECUTION_EXCEPTION",
-                                                  "the trainer closed its agent without answering the task")));
+      start_upload(*task, reply_to(*task, failed_result("EXECUTION_EXCEPTION",
+                                                        "the trainer closed its agent without answering the task")));
     }
     refresh();
   }
@@ -415,7 +391,7 @@ Outcome Agent::submit(Task &task, Shareable result, bool lent, std::shared_ptr<U
 
 Outcome Agent::fail(Task &task, const std::string &return_code, const std::string &reason) {
   std::shared_ptr<Upload> upload;
-  return submit(task, failure(return_code, reason), false, &upload);
+  return submit(task, failed_result(return_code, reason), false, &upload);
 }
 
 void Agent::abandon(const Task &task) {
@@ -427,9 +403,10 @@ void Agent::abandon(const Task &task) {
   // After a stop the peer is still there, and waits.
   const bool heard = !closed_ && book_.over_status().value_or(FLARE_STOPPED) == FLARE_STOPPED;
   if (heard && wanted) {
-    Shareable answer = task.refusal_.empty()
-                           ? failure("EXECUTION_EXCEPTION", "the trainer released the task without a result")
-                           : failure("EXECUTION_RESULT_ERROR", "the trainer's result was not sent: " + task.refusal_);
+    Shareable answer =
+        task.refusal_.empty()
+            ? failed_result("EXECUTION_EXCEPTION", "the trainer released the task without a result")
+            : failed_result("EXECUTION_RESULT_ERROR", "the trainer's result was not sent: " + task.refusal_);
     start_upload(*asked, reply_to(*asked, std::move(answer)));
   }
   refresh();
@@ -579,7 +556,7 @@ void Agent::settled(const std::shared_ptr<Upload> &upload) {
 
 Outcome Agent::log(Metric metric) {
   heed_stop();
-  metric.time = wall_seconds();
+  metric.time = wall_time();
   std::lock_guard lock(mutex_);
   if (auto ended = over()) return *ended;
   metrics_.push(std::move(metric));
@@ -765,7 +742,7 @@ void Agent::on_settled(const std::string &id, flare_status status, const std::st
 void Agent::answer_instead(const Message &reply, const std::string &reason) {
   auto answer = std::make_shared<Message>(reply);
   answer->id = new_uuid();
-  answer->data = failure("EXECUTION_RESULT_ERROR", "the trainer's result was not delivered: " + reason);
+  answer->data = failed_result("EXECUTION_RESULT_ERROR", "the trainer's result was not delivered: " + reason);
   for (const std::string_view name : {header::kTaskId, header::kTaskName}) {
     answer->data.headers.set(name, text_header(reply.data, name));
   }

@@ -4,9 +4,6 @@
 
 namespace flare {
 
-std::string task_id_of(const Message &task) { return text_header(task.data, header::kTaskId, task.id); }
-std::string task_name_of(const Message &task) { return text_header(task.data, header::kTaskName, task.topic); }
-
 TaskBook::Arrival TaskBook::arrived(const MessagePtr &task) {
   if (in_hand_ && wanted_ != Wanted::kNo && task_id_of(*in_hand_) == task_id_of(*task)) {
     in_hand_ = task;

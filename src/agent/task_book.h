@@ -57,8 +57,4 @@ class TaskBook {
   std::string over_reason_;
 };
 
-// AG-09: the id and name of a task are in its headers.
-std::string task_id_of(const Message &task);
-std::string task_name_of(const Message &task);
-
 }  // namespace flare

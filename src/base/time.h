@@ -21,6 +21,15 @@ inline Duration from_seconds(double seconds) {
 }
 inline double to_seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
+// For machines that count in seconds.
+inline double to_seconds(TimePoint time) { return to_seconds(time.time_since_epoch()); }
+inline TimePoint time_point(double seconds) { return TimePoint(from_seconds(seconds)); }
+
+// For records, messages and others: nothing here is decided by it.
+inline double wall_time() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 // The earlier of two deadlines, where nullopt means never.
 inline std::optional<TimePoint> earlier(std::optional<TimePoint> a, std::optional<TimePoint> b) {
   if (!a) return b;

@@ -9,11 +9,6 @@
 namespace flare {
 namespace {
 
-// For others and for logs only: nothing here is decided by it.
-double wall_time() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 SfmSession::Options session_of(const CellClient::Options &options) {
   SfmSession::Options session;
   session.fqcn = options.identity.fqcn;
@@ -114,11 +109,6 @@ std::string CellClient::ask_peers(const std::string &cell, Duration timeout) {
 int64_t CellClient::notify(Blob blob) {
   pump_soon();
   return cell_.notify(std::move(blob), Clock::now());
-}
-
-void CellClient::leave() {
-  pump_soon();
-  cell_.leave(Clock::now());
 }
 
 // ---- The link

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "cellnet/cell_calls.h"
 #include "cellnet/cell_link.h"
 #include "cellnet/sfm_session.h"
 #include "cellnet/stream_cell.h"
@@ -28,7 +29,7 @@ class CellClientListener {
 };
 
 // Made, used and destroyed in the loop, and not destroyed by what it calls, which is never from within its functions.
-class CellClient : private CellLinkListener {
+class CellClient : public CellCalls, private CellLinkListener {
  public:
   struct Options {
     CellIdentity identity;
@@ -47,15 +48,13 @@ class CellClient : private CellLinkListener {
 
   void open();  // throws Failure(FLARE_IO)
 
-  // As StreamCell's.
-  std::string request(Blob blob, Duration timeout);
-  void cancel(const std::string &request_id, const std::string &reason);
-  int64_t answer(const StreamCell::Received &question, std::string_view return_code, Blob blob);
-  void refuse(const StreamCell::Received &question, const std::string &reason);
-  void stop(int64_t stream_id, const std::string &reason);
-  std::string ask_peers(const std::string &cell, Duration timeout);
-  int64_t notify(Blob blob);
-  void leave();
+  std::string request(Blob blob, Duration timeout) override;
+  void cancel(const std::string &request_id, const std::string &reason) override;
+  int64_t answer(const StreamCell::Received &question, std::string_view return_code, Blob blob) override;
+  void refuse(const StreamCell::Received &question, const std::string &reason) override;
+  void stop(int64_t stream_id, const std::string &reason) override;
+  std::string ask_peers(const std::string &cell, Duration timeout);  // as StreamCell's
+  int64_t notify(Blob blob) override;
 
   // Nothing is called any more, and what lies in memory of others is not touched any more. Blobs of one chunk and bye
   // are still sent, if the other end takes them; the destructor waits for that, two seconds at most.

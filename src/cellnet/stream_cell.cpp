@@ -46,23 +46,6 @@ void StreamCell::on_disconnected(const std::string &reason) {
   }
   while (!requests_.empty()) fail_request(requests_.begin()->first, return_code::kCommError, reason, true);
   while (!incoming_.empty()) drop_stream(StreamKey(incoming_.begin()->first), reason, false);
-  if (std::exchange(bye_until_, std::nullopt)) events_.emplace_back(MayLeave{});
-}
-
-void StreamCell::leave(TimePoint now) {
-  if (peer_.empty()) {
-    events_.emplace_back(MayLeave{});
-    return;
-  }
-  OutgoingMessage bye;
-  bye.kind = OutgoingMessage::Kind::kRequest;
-  bye.destination = peer_;
-  bye.channel = kCellChannel;
-  bye.topic = kByeTopic;
-  bye.request_id = bye_id_ = new_uuid();
-  bye.optional = true;
-  send_soon(std::move(bye));
-  bye_until_ = now + options_.bye_timeout;
 }
 
 std::vector<AddressedMessage> StreamCell::say_goodbye(TimePoint now, double wall_time) {
@@ -72,7 +55,14 @@ std::vector<AddressedMessage> StreamCell::say_goodbye(TimePoint now, double wall
     while (auto message = take_message(now, wall_time)) messages.push_back(*std::move(message));
   };
   take_all();
-  leave(now);
+  OutgoingMessage bye;
+  bye.kind = OutgoingMessage::Kind::kRequest;
+  bye.destination = peer_;
+  bye.channel = kCellChannel;
+  bye.topic = kByeTopic;
+  bye.request_id = new_uuid();
+  bye.optional = true;
+  send_soon(std::move(bye));
   take_all();
   return messages;
 }
@@ -270,16 +260,12 @@ void StreamCell::on_message(const CellMessage &message, TimePoint now) {
   on_reply(message, origin);
 }
 
-// The only ones of ours that are answered so are bye and ask_peers().
+// The only ones of ours that are answered so are bye, for which nobody waits, and ask_peers().
 void StreamCell::on_reply(const CellMessage &message, const std::string &origin) {
   const Value *value = message.headers.find(cell_key::kRequestId);
   if (value && value->list() && !value->list()->empty()) value = &value->list()->front();  // one that came back
   if (!value || !value->text()) return;
   const std::string id = *value->text();
-  if (bye_until_ && id == bye_id_) {
-    bye_until_.reset();
-    events_.emplace_back(MayLeave{});
-  }
   // What cannot be delivered comes back from whoever could not.
   const auto found = requests_.find(id);
   if (found == requests_.end() || !found->second.of_the_cell) return;
@@ -500,14 +486,10 @@ void StreamCell::on_time(TimePoint now) {
   for (const StreamKey &key : silent) {
     drop_stream(key, "nothing more of it came for " + duration_text(limits_.read_timeout), true);
   }
-  if (bye_until_ && now >= *bye_until_) {
-    bye_until_.reset();
-    events_.emplace_back(MayLeave{});
-  }
 }
 
 std::optional<TimePoint> StreamCell::deadline() const {
-  std::optional<TimePoint> first = bye_until_;
+  std::optional<TimePoint> first;
   for (const Outgoing &outgoing : large_) first = earlier(first, outgoing.stream.deadline());
   for (const auto &[id, request] : requests_) first = earlier(first, request.until);
   for (const auto &[key, stream] : incoming_) first = earlier(first, stream.deadline());

@@ -35,7 +35,6 @@ class StreamCell {
     std::set<std::string, std::less<>> channels;  // of blobs that we take; others are refused as NVFlare does
     int64_t first_stream_id = 0;  // microseconds since 1970 and something random: unique for all of our lives
     BlobPlaces places;            // of large blobs that come
-    Duration bye_timeout = std::chrono::milliseconds(500);
   };
 
   // ---- Events ----
@@ -67,11 +66,10 @@ class StreamCell {
     std::string origin;
   };
   struct PeerLeaves {};  // bye: it will close the connection
-  struct MayLeave {};    // after leave(): the peer knows, or does not answer
   struct Complaint {     // something was of no use
     std::string text;
   };
-  using Event = std::variant<Received, Answered, Sent, Heard, Encrypted, PeerLeaves, MayLeave, Complaint>;
+  using Event = std::variant<Received, Answered, Sent, Heard, Encrypted, PeerLeaves, Complaint>;
 
   StreamCell(Options options, const CellLimits &limits) : options_(std::move(options)), limits_(limits) {
     next_stream_id_ = options_.first_stream_id;
@@ -102,9 +100,6 @@ class StreamCell {
   std::string ask_peers(const std::string &cell, Duration timeout, TimePoint now);
   // A blob that nobody answers. The id of its stream.
   int64_t notify(Blob blob, TimePoint now);
-  // The peer is told; MayLeave follows.
-  void leave(TimePoint now);
-
   // All that is still to be said at the end: large blobs are given up, the others go, and bye comes last.
   std::vector<AddressedMessage> say_goodbye(TimePoint now, double wall_time);
 
@@ -179,8 +174,6 @@ class StreamCell {
   std::map<StreamKey, StreamIn> incoming_;
   std::unordered_set<std::string> finished_;
   std::deque<std::string> finished_order_;
-  std::optional<TimePoint> bye_until_;
-  std::string bye_id_;
   std::vector<Event> events_;
   std::set<std::string> heard_;  // those in the events
   size_t complaints_ = 0;        // in the events

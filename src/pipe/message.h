@@ -33,6 +33,14 @@ struct Message {
 
 using MessagePtr = std::shared_ptr<const Message>;
 
+// AG-09: the id and name of a task are in its headers, and in those of its answer.
+std::string task_id_of(const Message &task);
+std::string task_name_of(const Message &task);
+
+MessagePtr reply_to(const Message &task, Shareable result);
+// A result that says why there is none.
+Shareable failed_result(const std::string &return_code, const std::string &reason);
+
 // Why a message is not taken. For good: sending it again is of no use.
 struct Refusal {
   std::string reason;

@@ -61,7 +61,7 @@ class World {
       case 5: return odd_chunk();
       case 6: return honest_chunk();
       case 7: return cancel();
-      case 8: cell_.leave(now_); return;
+      case 8: cell_.say_goodbye(now_, 0); return;
       case 9:
         if (input_.flag()) open_.insert(cell_.ask_peers(kThem, from_seconds(1), now_));
         return odd_message();

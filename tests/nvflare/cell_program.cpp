@@ -3,7 +3,6 @@
 //   ask BYTES     a request of so many bytes, which must come back as they were
 //   nobody        a request to a cell that is not there
 //   unknown       a request on a channel that the other cell does not have
-//   leave         tells the other cell; "may leave" follows
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -66,9 +65,6 @@ class Program : public CellClientListener {
     const auto timeout = std::chrono::seconds(destination == kThem ? 60 : 1);
     loop_.run_and_wait([&] { asked_[client_->request(blob, timeout)] = content; });
   }
-  void leave() {
-    loop_.run_and_wait([&] { client_->leave(); });
-  }
 
  private:
   void on_connected(const std::string &peer) override { say("connected " + peer); }
@@ -89,8 +85,6 @@ class Program : public CellClientListener {
       say("answered " + answered->return_code + (same ? " the same " : " ") + answered->error);
     } else if (std::holds_alternative<StreamCell::PeerLeaves>(event)) {
       say("peer leaves");
-    } else if (std::holds_alternative<StreamCell::MayLeave>(event)) {
-      say("may leave");
     } else if (const auto *complaint = std::get_if<StreamCell::Complaint>(&event)) {
       say("complaint " + complaint->text);
     }
@@ -116,7 +110,6 @@ int run(int argc, char **argv) {
     if (command == "ask" && std::cin >> bytes) program.ask(bytes);
     if (command == "nobody") program.ask(10, "site-2_tok1_passive");
     if (command == "unknown") program.ask(10, kThem, "unknown");
-    if (command == "leave") program.leave();
   }
   return 0;
 }

@@ -221,9 +221,8 @@ class Clear(Case):
 
     def test_it_leaves_and_comes_back(self):
         cells, agent = self.connected()
-        agent.tell("leave")
-        agent.until("may leave")
-        agent.close()
+        agent.process.stdin.close()  # it says goodbye and ends
+        self.assertEqual(agent.process.wait(20), 0)
         again = self.agent()
         again.until("connected")
         self.exchange(cells, again, 1000)

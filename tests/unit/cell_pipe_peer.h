@@ -184,7 +184,7 @@ class TestedPipe : public PipeListener {
       : log_("warn", std::string(kNoLogFile)) {
     ClientApiConfig config;
     config.site = "site-1";
-    config.token = "tok1";
+    config.token = config.job_id = "tok1";
     config.place = {url, "clear", parent};
     config.metric_channel = "metric";
     loop_.run_and_wait(
@@ -194,9 +194,12 @@ class TestedPipe : public PipeListener {
     loop_.run_and_wait([this] { pipe_.reset(); });
   }
 
-  std::string send(const MessagePtr &message, Duration timeout = std::chrono::seconds(20)) {
-    loop_.run_and_wait([&] { pipe_->send(message, {timeout, {}, false}); });
+  std::string send(const MessagePtr &message, Duration timeout = std::chrono::seconds(20), bool lent = false) {
+    loop_.run_and_wait([&] { pipe_->send(message, {timeout, {}, lent}); });
     return message->id;
+  }
+  void cancel(const std::string &id, const std::string &reason) {
+    loop_.run_and_wait([&] { pipe_->cancel(id, FLARE_STOPPED, reason); });
   }
   // The answer to a task, with an array of so many floats if any.
   std::string send_result(int64_t floats = 0, Duration timeout = std::chrono::seconds(20)) {
@@ -237,13 +240,18 @@ class TestedPipe : public PipeListener {
     for (const std::string &line : lines_) all += line + "\n";
     return all;
   }
+  // The last that came.
+  MessagePtr message() {
+    const std::lock_guard lock(mutex_);
+    return message_;
+  }
   std::string logged() const {
     std::string all;
     while (const auto record = log_.take()) all += record->text + "\n";
     return all;
   }
-  // From within on_message().
-  std::function<void()> when_message;
+  // From within on_message() and on_settled().
+  std::function<void()> when_message, when_settled;
 
  private:
   void on_up(const PeerInfo &peer, bool new_peer) override { note("up " + peer.instance + (new_peer ? " new" : "")); }
@@ -253,6 +261,10 @@ class TestedPipe : public PipeListener {
     return std::nullopt;
   }
   void on_message(const MessagePtr &message) override {
+    {
+      const std::lock_guard lock(mutex_);
+      message_ = message;
+    }
     note("message " + message->id);
     if (when_message) when_message();
   }
@@ -265,6 +277,7 @@ class TestedPipe : public PipeListener {
     note((accepted ? "accepted " : "not accepted ") + id + " " + reason);
   }
   void on_settled(const std::string &id, flare_status status, const std::string &reason) override {
+    if (when_settled) when_settled();
     note("settled " + id + " " + flare_status_text(status) + " " + reason);
   }
   void on_words_left(bool) override {}
@@ -280,6 +293,7 @@ class TestedPipe : public PipeListener {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::string> lines_;
+  MessagePtr message_;
   Log log_;
   Loop loop_{"pipe", [](std::exception_ptr) { ADD_FAILURE() << "an exception in the loop"; }};
   std::unique_ptr<CellPipe> pipe_;

@@ -5,27 +5,19 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <cstring>
-#include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 
-#include "base/uuid.h"
-#include "cellnet_listener.h"
+#include "cell_pipe_peer.h"
 #include "cellnet_sessions.h"
-#include "fobs/download.h"
 #include "fobs/npz.h"
-#include "pipe/cell/cell_words.h"
 
 namespace flare {
 namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
-
-constexpr auto kReplayLimit = 20s;
 
 // The cell at the other end, which is also the pipe's peer: it says `first` as soon as it is greeted, and calls
 // `on_message` for each message.
@@ -74,85 +66,6 @@ class ScriptedPeer {
   SfmSession session_{{}, CellLimits()};
   Descriptor socket_;
   std::thread thread_;
-};
-
-class ReplayedPipe : public PipeListener {
- public:
-  explicit ReplayedPipe(const std::string &url) {
-    ClientApiConfig config;
-    config.site = "site-1";
-    config.token = config.job_id = "tok1";
-    config.metric_channel = "metric";
-    config.place = {url, "clear", kServer};
-    loop_.run_and_wait([&] {
-      pipe_ = std::make_unique<CellPipe>(Settings(), config, CellNaming::kFlat, &loop_, Log("error", ""), this);
-    });
-  }
-  ~ReplayedPipe() override {
-    loop_.run_and_wait([&] { pipe_->close("the test is over"); });
-    loop_.run_and_wait([&] { pipe_.reset(); });
-  }
-
-  void in_loop(const std::function<void(CellPipe *)> &work) {
-    loop_.run_and_wait([&] { work(pipe_.get()); });
-  }
-  // Up to the first that begins so.
-  std::string until(const std::string &beginning) {
-    std::unique_lock lock(mutex_);
-    std::string news = "nothing";
-    changed_.wait_for(lock, kReplayLimit, [&] {
-      while (!news_.empty() && !news.starts_with(beginning)) {
-        news = std::move(news_.front());
-        news_.pop_front();
-      }
-      return news.starts_with(beginning);
-    });
-    return news;
-  }
-  MessagePtr task() {
-    std::lock_guard lock(mutex_);
-    return task_;
-  }
-
-  std::function<void()> when_settled = [] {};
-
- private:
-  void on_up(const PeerInfo &, bool) override { add("up"); }
-  void on_down(bool) override { add("down"); }
-  std::optional<Refusal> on_offered(const Message &, size_t) override { return std::nullopt; }
-  void on_message(const MessagePtr &message) override {
-    {
-      std::lock_guard lock(mutex_);
-      task_ = message;
-    }
-    add("task " + message->topic);
-  }
-  void on_message_lost(const MessagePtr &, flare_status, const std::string &reason) override { add("lost " + reason); }
-  void on_transaction(const std::string &) override {}
-  void on_progress(const TransferEvent &) override {}
-  void on_accepted(const std::string &, bool accepted, const std::string &reason) override {
-    add(accepted ? "accepted" : "not accepted " + reason);
-  }
-  void on_settled(const std::string &, flare_status status, const std::string &reason) override {
-    when_settled();
-    add("settled " + std::string(flare_status_text(status)) + " " + reason);
-  }
-  void on_words_left(bool) override {}
-  void on_over(flare_status status, const std::string &reason) override {
-    add("over " + std::string(flare_status_text(status)) + " " + reason);
-  }
-  void add(const std::string &news) {
-    std::lock_guard lock(mutex_);
-    news_.push_back(news);
-    changed_.notify_all();
-  }
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::string> news_;
-  MessagePtr task_;
-  Loop loop_{"pipe", [](std::exception_ptr) { ADD_FAILURE() << "an exception in the loop"; }};
-  std::unique_ptr<CellPipe> pipe_;
 };
 
 MessagePtr result_of(const std::string &task, const std::vector<Tensor> &tensors) {
@@ -255,11 +168,12 @@ class RecordedJob {
 TEST(CellPipeReplay, DoesTheJobThatNvflaresAgentWasRecordedWith) {
   RecordedJob job;
   {
-    ReplayedPipe pipe(job.peer.url());
-    EXPECT_EQ(pipe.until("task"), "task train");
+    TestedPipe pipe(job.peer.url(), Settings());
+    ASSERT_TRUE(pipe.told("message")) << pipe.everything();
+    EXPECT_EQ(pipe.message()->topic, "train");
     EXPECT_TRUE(job.task_taken) << "before its arrays were fetched";
     const Tensor *array = nullptr;
-    for (const auto &[name, value] : pipe.task()->data.body) array = value.tensor() ? value.tensor() : array;
+    for (const auto &[name, value] : pipe.message()->data.body) array = value.tensor() ? value.tensor() : array;
     ASSERT_NE(array, nullptr);
     // The result that was sent then, and sent again now.
     const fobs::DownloadReply then = fobs::read_reply(fobs::decode(job.ours_then.at(5).payload, {}), {});
@@ -268,11 +182,9 @@ TEST(CellPipeReplay, DoesTheJobThatNvflaresAgentWasRecordedWith) {
       const auto members = fobs::read_npz(*item.bytes(), {});
       arrays.push_back(*fobs::array_value(members.at(0).npy, members.at(0).npy.size, {}).tensor());
     }
-    pipe.in_loop([&](CellPipe *p) { p->send(result_of(pipe.task()->id, arrays), {}); });
-    EXPECT_EQ(pipe.until("settled"), "settled ok ");
+    EXPECT_TRUE(pipe.told("settled " + pipe.send(result_of(pipe.message()->id, arrays), 60s) + " ok "));
   }
-  for (int i = 0; i < 400 && !job.bye; ++i) std::this_thread::sleep_for(5ms);
-  EXPECT_TRUE(job.bye);
+  EXPECT_TRUE(eventually([&] { return job.bye.load(); }));
   EXPECT_EQ(job.arrays_same, 2) << "byte for byte";
 }
 
@@ -294,24 +206,16 @@ TEST(CellPipeReplay, NothingIsReadFromLentMemoryOnceItIsSettled) {
   });
   Block memory(kBytes);
   std::memset(memory.data(), 1, kBytes);
-  ReplayedPipe pipe(peer.url());
-  EXPECT_EQ(pipe.until("up"), "up");
+  TestedPipe pipe(peer.url(), Settings());
+  EXPECT_TRUE(pipe.told("up"));
   const MessagePtr result = result_of("task", {{FLARE_UINT8, {kBytes}, {nullptr, memory.data(), kBytes}}});
-  pipe.in_loop([&](CellPipe *p) {
-    SendOptions options;
-    options.lent = true;
-    p->send(result, options);
-  });
-  for (int i = 0; i < 2000; ++i) {  // until the socket takes no more
-    int64_t sent = 0;
-    pipe.in_loop([&](CellPipe *p) { sent = p->stats().bytes_sent; });
-    if (sent > 0) break;
-    std::this_thread::sleep_for(1ms);
-  }
+  pipe.send(result, 60s, true);
+  EXPECT_TRUE(eventually([&] { return pipe.stats().bytes_sent > 0; }));  // until the socket takes no more
   std::this_thread::sleep_for(50ms);
   pipe.when_settled = [&] { std::memset(memory.data(), 0xee, kBytes); };
-  pipe.in_loop([&](CellPipe *p) { p->cancel(result->id, FLARE_STOPPED, "enough"); });
-  EXPECT_THAT(pipe.until("settled"), HasSubstr("enough"));
+  pipe.cancel(result->id, "enough");
+  EXPECT_TRUE(pipe.told("settled " + result->id));
+  EXPECT_THAT(pipe.everything(), HasSubstr("enough"));
   reading = true;
   // Until nothing more comes.
   size_t before = kBytes + 1;
@@ -327,18 +231,18 @@ TEST(CellPipeReplay, NothingIsReadFromLentMemoryOnceItIsSettled) {
 TEST(CellPipeReplay, ASecondOneOfTheSameNameIsRefusedAtOnceAndAnotherLaterIsNot) {
   RecordedJob job;
   {
-    ReplayedPipe first(job.peer.url());
-    EXPECT_EQ(first.until("up"), "up");
+    TestedPipe first(job.peer.url(), Settings());
+    EXPECT_TRUE(first.told("up"));
     try {
-      const ReplayedPipe second(job.peer.url());
+      const TestedPipe second(job.peer.url(), Settings());
       ADD_FAILURE() << "both are open";
     } catch (const Failure &failure) {
       EXPECT_EQ(failure.status(), FLARE_REFUSED);
       EXPECT_THAT(failure.what(), HasSubstr("process " + std::to_string(::getpid()) + " is connected as the cell"));
     }
   }
-  ReplayedPipe again(job.peer.url());
-  EXPECT_EQ(again.until("up"), "up");
+  TestedPipe again(job.peer.url(), Settings());
+  EXPECT_TRUE(again.told("up"));
 }
 
 }  // namespace

@@ -78,8 +78,6 @@ struct TestedCell {
         all.push_back("sent " + std::to_string(gone->stream_id - 100) + gone->error);
       } else if (std::holds_alternative<StreamCell::PeerLeaves>(event)) {
         all.emplace_back("peer leaves");
-      } else if (std::holds_alternative<StreamCell::MayLeave>(event)) {
-        all.emplace_back("may leave");
       } else if (const auto *complaint = std::get_if<StreamCell::Complaint>(&event)) {
         all.push_back("complaint " + complaint->text);
       }
@@ -123,11 +121,10 @@ struct TestedCell {
 TEST(CellnetCell, SaysWhoItIsInEveryMessage) {
   TestedCell cell;
   cell.request();
-  cell.machine.leave(kStart);
   CellMessage unknown = from_peer(Map(), {}, "credential_manager", "key_exchange");
   unknown.headers.set(cell_key::kReplyExpected, true);
   cell.machine.on_message(unknown, kStart);
-  const auto messages = cell.messages();
+  const auto messages = cell.machine.say_goodbye(kStart, 0);
   EXPECT_EQ(messages.size(), 3u);
   for (const auto &[headers, payload] : messages) {
     EXPECT_EQ(text_of(headers, cell_key::kClientName), "site-1");
@@ -313,8 +310,8 @@ TEST(CellnetCell, NothingIsLinedUpWithoutAConnection) {
   cell.machine.on_disconnected("gone");
   cell.request();
   cell.machine.notify(TestedCell::blob(), kStart);
-  cell.machine.leave(kStart);
-  EXPECT_THAT(cell.events(), ElementsAre("answered comm_error not connected", "sent 1not connected", "may leave"));
+  EXPECT_THAT(cell.events(), ElementsAre("answered comm_error not connected", "sent 1not connected"));
+  EXPECT_TRUE(cell.machine.say_goodbye(kStart, 0).empty());
   EXPECT_FALSE(cell.machine.deadline());
 }
 
@@ -579,28 +576,19 @@ TEST(CellnetCell, AnswersByeAndWhatItDoesNotKnow) {
   EXPECT_THAT(cell.events(), ElementsAre("peer leaves", "peer leaves"));
 }
 
-TEST(CellnetCell, LeavesWhenThePeerKnowsOrDoesNotAnswer) {
-  for (const bool in_list : {false, true}) {
-    TestedCell cell;
-    cell.machine.leave(kStart);
-    const auto messages = cell.messages();
-    ASSERT_EQ(messages.size(), 1u);
-    EXPECT_EQ(text_of(messages[0].headers, cell_key::kDestination), kServer);
-    const std::string id = text_of(messages[0].headers, cell_key::kRequestId);
+TEST(CellnetCell, SaysByeLastAndWaitsForNoAnswer) {
+  TestedCell cell;
+  cell.request();
+  const auto messages = cell.machine.say_goodbye(kStart, 0);
+  ASSERT_EQ(messages.size(), 2u);
+  EXPECT_EQ(text_of(messages[1].headers, cell_key::kTopic), kByeTopic);
+  EXPECT_EQ(text_of(messages[1].headers, cell_key::kDestination), kServer);
+  for (const char *type : {"reply", "return"}) {
     CellMessage reply = from_peer(Map(), {}, std::string(kCellChannel), kByeTopic);
-    reply.headers.set(cell_key::kMessageType, in_list ? "return" : "reply");
-    reply.headers.set(cell_key::kRequestId, "another");
+    reply.headers.set(cell_key::kMessageType, type);
     cell.machine.on_message(reply, kStart);
-    EXPECT_THAT(cell.events(), IsEmpty());
-    reply.headers.set(cell_key::kRequestId, in_list ? Value(List{id}) : Value(id));
-    cell.machine.on_message(reply, kStart);
-    EXPECT_THAT(cell.events(), ElementsAre("may leave"));
   }
-  TestedCell silent;
-  silent.machine.leave(kStart);
-  EXPECT_EQ(silent.machine.deadline(), kStart + 500ms);
-  silent.machine.on_time(kStart + 500ms);
-  EXPECT_THAT(silent.events(), ElementsAre("may leave"));
+  EXPECT_THAT(cell.events(), IsEmpty());
 }
 
 TEST(CellnetCell, ACellIsAskedForItsNeighbours) {

@@ -144,9 +144,6 @@ class TestedClient : public CellClientListener {
     loop_.run_and_wait([&] { id = ask(content); });
     return id;
   }
-  void leave() {
-    loop_.run_and_wait([&] { client_->leave(); });
-  }
   // And closes at once.
   void ask_and_close(const Bytes &content, int times) {
     loop_.run_and_wait([&] {
@@ -197,8 +194,6 @@ class TestedClient : public CellClientListener {
       }
       if (when_answered_) return when_answered_();
       add("answered " + answered->return_code + " " + answered->error);
-    } else if (std::holds_alternative<StreamCell::MayLeave>(event)) {
-      add("may leave");
     } else if (const auto *complaint = std::get_if<StreamCell::Complaint>(&event)) {
       add("complaint " + complaint->text);
     }
@@ -351,14 +346,6 @@ TEST(CellnetClient, APeerThatReadsNothingDoesNotHoldUpTheEnd) {
   client.ask_and_close(random_bytes(1 << 20), 64);
   EXPECT_LT(Clock::now() - begun, 10s);
   peer.deaf(false);
-}
-
-TEST(CellnetClient, LeavesAlsoWithoutAnAnswer) {
-  EchoingPeer peer;
-  TestedClient client(peer.url());
-  EXPECT_EQ(client.next(), "connected server");
-  client.leave();  // the peer takes messages for itself only: not for the server that this is addressed to
-  EXPECT_EQ(client.next(), "may leave");
 }
 
 }  // namespace

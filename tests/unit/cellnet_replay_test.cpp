@@ -66,7 +66,7 @@ std::optional<AddressedMessage> sent_again(const Map &headers, const KeptFrame &
   blob.headers = headers_of_application(headers);
   blob.content = owned(frame.payload);
   if (text_of(headers, cell_key::kTopic) == kByeTopic) {
-    cell->leave(now);
+    return cell->say_goodbye(now, 0).at(0);
   } else if (blob.channel == kReturnOnly) {
     StreamCell::Received question;
     question.origin = blob.destination;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <new>
-#include <variant>
 
 #include "base/failure.h"
 #include "base/text.h"
@@ -26,10 +25,8 @@ constexpr Duration kWord = std::chrono::milliseconds(50);
 // Milliseconds, on a disk that is not too slow.
 constexpr size_t kMostPerTurn = 8 << 20;
 
-PipeHandler::Options options_of(const Settings &settings) {
-  PipeHandler::Options options;
-  options.heartbeat_interval = std::min(settings.heartbeat_interval, kBeatInterval);
-  options.heartbeat_timeout = settings.heartbeat_timeout;
+PipeHandler::Options of_files(PipeHandler::Options options) {
+  options.heartbeat_interval = std::min(options.heartbeat_interval, kBeatInterval);
   options.resend_interval = std::nullopt;  // FP-05: a file lies there until it is taken
   options.ack_delay = Duration::zero();
   return options;
@@ -47,15 +44,12 @@ bool is_end(const Message &message) { return message.topic == topic::kEnd || mes
 }  // namespace
 
 FilePipe::FilePipe(const Settings &settings, const ClientApiConfig &config, Loop *loop, Log log, PipeListener *listener)
-    : settings_(settings),
+    : PipeDriver(of_files(handler_options(settings)), settings, loop, std::move(log), listener),
       config_(config),
-      log_(std::move(log)),
-      listener_(listener),
       blocks_(BlockPool::make(settings.warm_bytes, settings.warm_timeout)),
-      handler_(options_of(settings), settings.limits),
       task_(place_of(config).root, config.task_channel),
       channels_{&task_},
-      alarm_(loop->make_alarm([this] { pump(); })) {
+      keys_(settings.limits.max_queued_messages) {
   rules_.limits = settings.limits;
   rules_.new_block = [pool = blocks_](size_t size) { return pool->take(size); };
   if (config.metric_channel && config.files->metric_root) {
@@ -74,67 +68,10 @@ FilePipe::FilePipe(const Settings &settings, const ClientApiConfig &config, Loop
   if (watch_.fd() >= 0) events_ = loop->make_watch(watch_.fd(), [this] { pump(); });
   if (settings.connect_timeout) connect_until_ = Clock::now() + *settings.connect_timeout;
   next_look_ = Clock::now();
-  alarm_->set(next_look_);  // the listener hears of what is there when this is made
+  set_alarm();  // the listener hears of what is there when this is made
 }
 
-FilePipe::~FilePipe() { FilePipe::close("closed"); }
-
-// ---- Pipe ----------------------------------------------------------------------------------------------------
-
-void FilePipe::send(const MessagePtr &message, const SendOptions &options) {
-  if (closed_) return;
-  if (over_) return refuse(*message, *over_, over_reason_);
-  Outgoing outgoing;
-  outgoing.message = message;
-  try {
-    lay_out(message, &outgoing);
-  } catch (const Failure &failure) {
-    return refuse(*message, failure.status(), failure.what());
-  } catch (const std::bad_alloc &) {
-    return refuse(*message, FLARE_OUT_OF_MEMORY, "not enough memory to send it");
-  }
-  // The peer takes one file at a time.
-  outgoing.timeout = options.timeout * static_cast<int64_t>(std::max<size_t>(1, outgoing.files.size()));
-  handler_.send(message, outgoing.timeout, Clock::now());
-  outgoing.unwritten = outgoing.files.size();
-  outgoing_.insert_or_assign(message->id, std::move(outgoing));
-  pump();
-}
-
-void FilePipe::lay_out(const MessagePtr &message, Outgoing *outgoing) {
-  if (message->topic != topic::kMetric) {
-    outgoing->channel = &task_;
-    const auto keys = keys_.find(message->request_id);
-    fobs::Written written = fobs::write_shareable(message->data, std::nullopt, settings_.limits,
-                                                  keys == keys_.end() ? fobs::Keys() : keys->second);
-    outgoing->files.push_back({message->id, file_name_of(*message), pieces_of(written.message)});
-    return;
-  }
-  if (!metric_) return;
-  outgoing->channel = &*metric_;
-  Message one;
-  one.topic = topic::kMetric;
-  for (const Metric &metric : to_metrics(*message)) {
-    one.id = new_uuid();
-    outgoing->files.push_back({message->id, file_name_of(one),
-                               pieces_of(fobs::write_metric(metric.type, metric.name, metric.value, metric.step,
-                                                            metric.path, settings_.limits))});
-  }
-}
-
-// Settles a message that was never on its way.
-void FilePipe::refuse(const Message &message, flare_status status, const std::string &reason) {
-  listener_->on_accepted(message.id, false, reason);
-  listener_->on_settled(message.id, status, reason);
-}
-
-void FilePipe::cancel(const std::string &id, flare_status status, const std::string &reason) {
-  const auto found = outgoing_.find(id);
-  if (closed_ || found == outgoing_.end()) return;
-  if (!found->second.settlement) found->second.settlement = {status, reason};
-  handler_.cancel(id, reason);
-  pump();
-}
+FilePipe::~FilePipe() { PipeDriver::close("closed"); }
 
 PipeStats FilePipe::stats() const {
   PipeStats stats = stats_;
@@ -142,12 +79,9 @@ PipeStats FilePipe::stats() const {
   return stats;
 }
 
-void FilePipe::close(const std::string &reason) {
-  if (std::exchange(closed_, true)) return;
-  handler_.stop(reason);
-  alarm_.reset();
+void FilePipe::shut(const std::string &) {
   events_.reset();
-  for (auto &[id, outgoing] : outgoing_) withdraw(&outgoing);
+  for (auto &[id, outgoing] : outgoing_) take_back(&outgoing);
   for (Channel *channel : channels_) {
     channel->reading.reset();
     channel->outbox.clear();
@@ -169,7 +103,7 @@ void FilePipe::take_events() {
       if (event.folder == channel->arrivals && event.what == What::kArrived) {
         channel->look = true;
         const auto message = read_file_name(event.name);
-        if (!over_ && message && is_end(*message)) channel->ends.push_back(event.name);
+        if (!over() && message && is_end(*message)) channel->ends.push_back(event.name);
       } else if (event.folder == channel->departures) {
         if (event.what == What::kTaken) on_taken(channel, event.name);
         if (event.what == What::kRemoved) on_removed(channel, event.name);
@@ -208,7 +142,7 @@ void FilePipe::on_removed(Channel *channel, const std::string &name) {
 }
 
 void FilePipe::on_sign_of_life(TimePoint now) {
-  if (over_ || closed_) return;
+  if (over() || closed()) return;
   if (up_) return handler_.on_peer_activity(now);
   up_ = true;
   connect_until_.reset();
@@ -248,7 +182,7 @@ void FilePipe::look_everywhere(TimePoint now) {
 }
 
 bool FilePipe::look(Channel *channel, TimePoint now) {
-  if (over_ || closed_ || !std::exchange(channel->look, false)) return false;
+  if (over() || closed() || !std::exchange(channel->look, false)) return false;
   std::vector<PipeFolder::File> files;
   std::string obstacle;
   try {
@@ -272,7 +206,7 @@ bool FilePipe::look(Channel *channel, TimePoint now) {
   }
   bool behind = channel->reading.has_value();
   for (const PipeFolder::File &file : files) {
-    if (closed_ || !handler_.receiving()) return true;
+    if (closed() || !handler_.receiving()) return true;
     try {
       on_file(channel, file, behind, now);
       const auto found = channel->left.find(file.name);
@@ -299,7 +233,7 @@ void FilePipe::on_file(Channel *channel, const PipeFolder::File &file, bool behi
   }
   const auto message = std::make_shared<Message>(*std::move(name));
   if (left == channel->left.end()) on_sign_of_life(now);
-  if (closed_) return;
+  if (closed()) return;
   if (message->topic == topic::kHeartbeat) {
     channel->folder.take(file.name);
     return;
@@ -324,7 +258,7 @@ void FilePipe::on_file(Channel *channel, const PipeFolder::File &file, bool behi
 // What is not taken yet stays where it is: its sender sees that, and waits.
 void FilePipe::offer(Channel *channel, const std::string &name, const MessagePtr &message, TimePoint now) {
   const auto refusal = listener_->on_offered(*message, 0);
-  if (closed_) return;
+  if (closed()) return;
   if (refusal && !refusal->for_good) {
     if (leave(channel, name)) log_.info("left for now: " + name + ": " + refusal->reason);
     return;
@@ -349,7 +283,7 @@ void FilePipe::offer(Channel *channel, const std::string &name, const MessagePtr
 
 // Goes on with the file that is read, if there is one. Whether that is over now.
 bool FilePipe::read(Channel *channel, TimePoint now) {
-  if (over_ || closed_ || !channel->reading || read_room_ == 0) return false;
+  if (over() || closed() || !channel->reading || read_room_ == 0) return false;
   Reading &reading = *channel->reading;
   const std::string name = reading.name;
   std::optional<Failure> failure;
@@ -401,8 +335,7 @@ void FilePipe::deliver(Channel *channel, Reading reading, TimePoint now) {
   } catch (const Failure &failure) {
     return lose(channel, reading.name, reading.message, failure, now);
   }
-  if (keys_.size() >= settings_.limits.max_queued_messages) keys_.erase(keys_.begin());
-  keys_[reading.message->id] = std::move(reading.keys);
+  keys_.keep(reading.message->id, std::move(reading.keys));
   handler_.on_taken(*reading.message, std::nullopt, now);
   listener_->on_message(reading.whole);
 }
@@ -417,7 +350,7 @@ void FilePipe::lose(Channel *channel, const std::string &name, const MessagePtr 
   if (!set_aside(channel, name, failure.what())) return;
   handler_.on_taken(*message, std::nullopt, now);
   listener_->on_message_lost(message, failure.status(), failure.what());
-  if (!closed_) answer_unread(channel, *message);
+  if (!closed()) answer_unread(channel, *message);
 }
 
 // False: the peer took it back, or it has to stay where it is.
@@ -449,17 +382,47 @@ void FilePipe::answer_unread(Channel *channel, const Message &task) {
 
 // ---- What goes out -------------------------------------------------------------------------------------------
 
-void FilePipe::transmit(const std::string &id) {
-  const auto found = outgoing_.find(id);
-  if (found == outgoing_.end()) return;
-  Outgoing &outgoing = found->second;
+PipeDriver::LaidOut FilePipe::lay_out(const MessagePtr &message, const SendOptions &options) {
+  Outgoing outgoing;
+  outgoing.message = message;
+  if (message->topic == topic::kMetric) {
+    if (metric_) lay_out_metrics(*message, &outgoing);
+  } else {
+    outgoing.channel = &task_;
+    fobs::Written written =
+        fobs::write_shareable(message->data, std::nullopt, settings_.limits, keys_.of(message->request_id));
+    outgoing.files.push_back({message->id, file_name_of(*message), pieces_of(written.message)});
+  }
+  // The peer takes one file at a time.
+  const Duration timeout = options.timeout * static_cast<int64_t>(std::max<size_t>(1, outgoing.files.size()));
+  outgoing.timeout = timeout;
+  outgoing.unwritten = outgoing.files.size();
+  outgoing_.insert_or_assign(message->id, std::move(outgoing));
+  return {false, timeout};
+}
+
+void FilePipe::lay_out_metrics(const Message &batch, Outgoing *outgoing) {
+  outgoing->channel = &*metric_;
+  Message one;
+  one.topic = topic::kMetric;
+  for (const Metric &metric : to_metrics(batch)) {
+    one.id = new_uuid();
+    outgoing->files.push_back({batch.id, file_name_of(one),
+                               pieces_of(fobs::write_metric(metric.type, metric.name, metric.value, metric.step,
+                                                            metric.path, settings_.limits))});
+  }
+}
+
+void FilePipe::transmit(const MessagePtr &message) {
+  const std::string &id = message->id;
+  Outgoing &outgoing = outgoing_.at(id);
   if (outgoing.files.empty()) return handler_.on_ack(id, std::nullopt, Clock::now());  // nobody wants metrics
   handler_.on_handed_over(id);
   for (Outbox::File &file : std::exchange(outgoing.files, {})) outgoing.channel->outbox.add(std::move(file));
 }
 
 bool FilePipe::write(Channel *channel, TimePoint now) {
-  if (over_ || closed_) return false;
+  if (over() || closed()) return false;
   const auto outcomes = channel->outbox.write(&channel->folder, &write_room_, now);
   for (const Outbox::Outcome &outcome : outcomes) on_written(outcome, now);
   return !outcomes.empty();
@@ -484,7 +447,7 @@ void FilePipe::on_written(const Outbox::Outcome &outcome, TimePoint now) {
     if (!outgoing.until) outgoing.until = now + outgoing.timeout;
   } else {
     outgoing.unread = true;
-    if (!outgoing.settlement) outgoing.settlement = {outcome.failure->status(), outcome.failure->what()};
+    conclude(outcome.message, outcome.failure->status(), outcome.failure->what());
     handler_.on_ack(outcome.message, Refusal{outcome.failure->what()}, now);
   }
 }
@@ -493,10 +456,14 @@ void FilePipe::check_patience(TimePoint now) {
   for (auto &[id, outgoing] : outgoing_) {
     if (!outgoing.until || now < *outgoing.until) continue;
     outgoing.until.reset();
-    if (!outgoing.obstacle.empty() && !outgoing.settlement) outgoing.settlement = {FLARE_IO, outgoing.obstacle};
+    if (!outgoing.obstacle.empty()) conclude(id, FLARE_IO, outgoing.obstacle);
     const std::string silence = "the peer did not take it within " + duration_text(outgoing.timeout);
     handler_.on_ack(id, Refusal{outgoing.obstacle.empty() ? silence : outgoing.obstacle}, now);
   }
+}
+
+void FilePipe::transmit_heartbeat() {
+  for (Channel *channel : channels_) transmit_heartbeat(channel);
 }
 
 // A peer that does not read now finds one, not hundreds.
@@ -516,7 +483,7 @@ void FilePipe::transmit_heartbeat(Channel *channel) {
 }
 
 // Whether the peer has not taken all of it.
-bool FilePipe::withdraw(Outgoing *outgoing) {
+bool FilePipe::take_back(Outgoing *outgoing) {
   bool lay = outgoing->unwritten > 0 || outgoing->unread;
   if (outgoing->channel) outgoing->channel->outbox.drop(outgoing->message->id);
   for (const std::string &name : std::exchange(outgoing->lying, {})) {
@@ -526,34 +493,34 @@ bool FilePipe::withdraw(Outgoing *outgoing) {
   return lay;
 }
 
-// ---- Actions -------------------------------------------------------------------------------------------------
+// FP-03: what cannot be taken back any more was delivered in the last moment.
+bool FilePipe::on_decided(const MessagePtr &message, bool accepted, const std::string &) {
+  const bool taken = !take_back(&outgoing_.at(message->id)) || accepted;
+  if (taken) keys_.forget(message->request_id);
+  return taken;
+}
 
-void FilePipe::pump() {
-  if (pumping_ || closed_) return;
-  pumping_ = true;
+// ---- The turn ------------------------------------------------------------------------------------------------
+
+void FilePipe::act() {
   read_room_ = write_room_ = kMostPerTurn;
   const TimePoint now = Clock::now();
   // The words that came first, as a folder that is gone may have held the end before.
   take_events();
   for (Channel *channel : channels_) look(channel, now);
-  if (!over_ && !closed_ && now >= next_look_) look_everywhere(now);
+  if (!over() && !closed() && now >= next_look_) look_everywhere(now);
   for (Channel *channel : channels_) look(channel, now);
-  if (connect_until_ && now >= *connect_until_) {
+  if (!over() && connect_until_ && now >= *connect_until_) {
     connect_until_.reset();
     finish(FLARE_UNREACHABLE, "no peer was at " + task_.folder.path() + " within connect_timeout");
   }
-  handler_.on_time(now);  // after the look: what came while this process was held up is heard
   check_patience(now);
   blocks_->trim(now);
-  for (bool busy = true; busy && !closed_;) {
-    busy = pump_handler();
-    busy = pump_channels(now) || busy;
-  }
-  pumping_ = false;
-  set_alarm(now);
+  PipeDriver::act();  // after the look: what came while this process was held up is heard
 }
 
-bool FilePipe::pump_channels(TimePoint now) {
+bool FilePipe::pump_transfers() {
+  const TimePoint now = Clock::now();
   bool busy = false;
   for (Channel *channel : channels_) {
     if (read(channel, now)) busy = channel->look = true;  // at what waits behind it
@@ -563,72 +530,26 @@ bool FilePipe::pump_channels(TimePoint now) {
   return busy;
 }
 
-bool FilePipe::pump_handler() {
-  const auto actions = handler_.take_actions();
-  for (const auto &action : actions) {
-    if (!closed_) perform(action);
-  }
-  return !actions.empty();
-}
-
-void FilePipe::perform(const PipeHandler::Action &action) {
-  if (const auto *send = std::get_if<PipeHandler::Transmit>(&action)) {
-    transmit(send->message->id);
-  } else if (std::holds_alternative<PipeHandler::TransmitHeartbeat>(action)) {
-    for (Channel *channel : channels_) transmit_heartbeat(channel);
-  } else if (const auto *sent = std::get_if<PipeHandler::Sent>(&action)) {
-    on_sent(*sent);
-  } else if (const auto *status = std::get_if<PipeHandler::Status>(&action)) {
-    finish(status_of(*status), status->reason);
-  }
-  // An acknowledgement is a file that is gone.
-}
-
-void FilePipe::on_sent(const PipeHandler::Sent &sent) {
-  auto node = outgoing_.extract(sent.id);
-  if (node.empty()) return;
-  Outgoing &outgoing = node.mapped();
-  // FP-03: what cannot be taken back any more was delivered in the last moment.
-  const bool accepted = !withdraw(&outgoing) || sent.accepted;
-  if (accepted) keys_.erase(outgoing.message->request_id);
-  auto settlement = std::move(outgoing.settlement);
-  if (!settlement) {
-    settlement = accepted ? std::pair(FLARE_OK, std::string())
-                          : std::pair(over_.value_or(handler_.ended().value_or(FLARE_STALLED)), sent.reason);
-  }
-  node = {};  // nothing refers to the message any more
-  listener_->on_accepted(sent.id, accepted, accepted ? "" : sent.reason);
-  if (!closed_) listener_->on_settled(sent.id, settlement->first, settlement->second);
-}
-
-void FilePipe::finish(flare_status status, const std::string &reason) {
-  if (over_) return;
-  over_ = status;
-  over_reason_ = reason;
-  connect_until_.reset();
-  log_.info("session over status=" + std::string(flare_status_text(status)) + " reason=" + reason);
-  handler_.stop(reason);
-  pump_handler();
+void FilePipe::end(flare_status, const std::string &) {
   for (Channel *channel : channels_) {
     channel->reading.reset();
     channel->outbox.clear();
     channel->folder.let_go();
   }
-  if (!closed_) listener_->on_over(status, reason);
 }
 
-void FilePipe::set_alarm(TimePoint now) {
-  if (closed_) return;
-  auto deadline = earlier(connect_until_, earlier(handler_.deadline(), blocks_->deadline()));
+std::optional<TimePoint> FilePipe::deadline() const {
+  auto deadline = blocks_->deadline();
   for (const auto &[id, outgoing] : outgoing_) deadline = earlier(deadline, outgoing.until);
-  if (!over_) {
-    deadline = earlier(deadline, next_look_);
+  if (!over()) {
+    const TimePoint now = Clock::now();
+    deadline = earlier(deadline, earlier(connect_until_, next_look_));
     for (const Channel *channel : channels_) {
       deadline = earlier(deadline, channel->outbox.next(now));
       if (channel->reading) deadline = now;
     }
   }
-  alarm_->set(deadline);
+  return deadline;
 }
 
 }  // namespace flare

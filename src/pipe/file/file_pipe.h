@@ -22,21 +22,18 @@
 #include "base/block_pool.h"
 #include "base/copies.h"
 #include "config/client_api_config.h"
-#include "config/settings.h"
 #include "fobs/keys.h"
 #include "fobs/value_read.h"
 #include "pipe/file/file_reader.h"
 #include "pipe/file/folder_watch.h"
 #include "pipe/file/outbox.h"
 #include "pipe/file/pipe_folder.h"
-#include "pipe/pipe.h"
-#include "pipe/pipe_handler.h"
-#include "runtime/log.h"
-#include "runtime/loop.h"
+#include "pipe/pipe_driver.h"
+#include "pipe/task_keys.h"
 
 namespace flare {
 
-class FilePipe : public Pipe {
+class FilePipe : public PipeDriver {
  public:
   // Makes the folders that are not there yet. Throws Failure: FLARE_INVALID_ARGUMENT for a configuration without
   // folders, FLARE_REFUSED when another trainer on this machine has them, FLARE_IO. To be made and destroyed in the
@@ -44,10 +41,7 @@ class FilePipe : public Pipe {
   FilePipe(const Settings &settings, const ClientApiConfig &config, Loop *loop, Log log, PipeListener *listener);
   ~FilePipe() override;
 
-  void send(const MessagePtr &message, const SendOptions &options) override;
-  void cancel(const std::string &id, flare_status status, const std::string &reason) override;
   PipeStats stats() const override;
-  void close(const std::string &reason) override;
 
  private:
   // A message on its way in.
@@ -86,8 +80,20 @@ class FilePipe : public Pipe {
     size_t unwritten = 0;             // files
     std::set<std::string> lying;      // files that the peer has still to take
     bool unread = false;              // one was deleted before it was taken
-    std::optional<std::pair<flare_status, std::string>> settlement;
   };
+
+  // PipeDriver
+  LaidOut lay_out(const MessagePtr &message, const SendOptions &options) override;
+  void release(const std::string &id, const std::string &) override { outgoing_.erase(id); }
+  void transmit(const MessagePtr &message) override;
+  void transmit_ack(const PipeHandler::TransmitAck &) override {}  // an acknowledgement is a file that is gone
+  void transmit_heartbeat() override;
+  bool on_decided(const MessagePtr &message, bool accepted, const std::string &reason) override;
+  void end(flare_status status, const std::string &reason) override;
+  void shut(const std::string &reason) override;
+  bool pump_transfers() override;
+  std::optional<TimePoint> deadline() const override;
+  void act() override;
 
   void take_events();
   void on_taken(Channel *channel, const std::string &name);
@@ -106,31 +112,16 @@ class FilePipe : public Pipe {
   void answer_unread(Channel *channel, const Message &task);
   void on_sign_of_life(TimePoint now);
 
-  void lay_out(const MessagePtr &message, Outgoing *outgoing);
-  void transmit(const std::string &id);
+  void lay_out_metrics(const Message &batch, Outgoing *outgoing);
   bool write(Channel *channel, TimePoint now);
   void on_written(const Outbox::Outcome &outcome, TimePoint now);
   void check_patience(TimePoint now);
   void transmit_heartbeat(Channel *channel);
-  bool withdraw(Outgoing *outgoing);
-  void refuse(const Message &message, flare_status status, const std::string &reason);
+  bool take_back(Outgoing *outgoing);
 
-  // Lets everything act until nothing has anything to do, then sets the alarm.
-  void pump();
-  bool pump_handler();
-  bool pump_channels(TimePoint now);
-  void perform(const PipeHandler::Action &action);
-  void on_sent(const PipeHandler::Sent &sent);
-  void finish(flare_status status, const std::string &reason);
-  void set_alarm(TimePoint now);
-
-  Settings settings_;
   ClientApiConfig config_;
-  Log log_;
-  PipeListener *listener_;
   fobs::ReadRules rules_;
   std::shared_ptr<BlockPool> blocks_;
-  PipeHandler handler_;
   FolderWatch watch_;
   Channel task_;
   std::optional<Channel> metric_;
@@ -138,16 +129,11 @@ class FilePipe : public Pipe {
   std::map<std::string, Outgoing> outgoing_;
   std::map<std::string, std::string> lying_;  // messages by their files
   std::map<std::string, TimePoint> missing_;  // of those, that are not there any more, and since when that is known
-  std::map<std::string, fobs::Keys> keys_;    // of tasks that were not answered, by message
+  TaskKeys keys_;
   bool up_ = false;
   std::optional<TimePoint> connect_until_;
   TimePoint next_look_;
-  std::optional<flare_status> over_;
-  std::string over_reason_;
-  bool pumping_ = false, closed_ = false;
   size_t read_room_ = 0, write_room_ = 0;  // what this turn may still read and write, in bytes
-  PipeStats stats_;
-  std::unique_ptr<Loop::Alarm> alarm_;
   std::unique_ptr<Loop::Watch> events_;
 };
 

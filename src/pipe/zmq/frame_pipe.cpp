@@ -19,29 +19,16 @@ std::string ack_id(const wire::Settled &settled) {
   return settled.receiver.empty() ? settled.transaction : settled.transaction + "/" + settled.receiver;
 }
 
-PipeHandler::Options handler_options(const Settings &settings) {
-  PipeHandler::Options options;
-  options.heartbeat_interval = settings.heartbeat_interval;
-  options.heartbeat_timeout = settings.heartbeat_timeout;
-  options.resend_interval = settings.resend_interval;
-  options.max_resends = settings.max_resends;
-  return options;
-}
-
 }  // namespace
 
 FramePipe::FramePipe(Role role, const Settings &settings, std::unique_ptr<Link> link, Loop *loop, Log log,
                      PipeListener *listener)
-    : settings_(settings),
+    : PipeDriver(handler_options(settings), settings, loop, std::move(log), listener),
       loop_(loop),
       link_(std::move(link)),
-      log_(std::move(log)),
-      listener_(listener),
-      handler_(handler_options(settings), settings.limits),
       service_(settings.limits),
       blocks_(BlockPool::make(settings.warm_bytes, settings.warm_timeout)),
-      stage_(loop, [this] { serve_waiting(); }),
-      alarm_(loop->make_alarm([this] { pump(); })) {
+      stage_(loop, [this] { serve_waiting(); }) {
   const SessionIdentity identity{new_uuid(),     settings.agent_id, settings.site,  settings.job_id,
                                  settings.token, library_version(), wire_versions()};
   if (role == Role::kAgent) {
@@ -57,65 +44,16 @@ FramePipe::FramePipe(Role role, const Settings &settings, std::unique_ptr<Link> 
   set_alarm();
 }
 
-FramePipe::~FramePipe() { FramePipe::close("closed"); }
+FramePipe::~FramePipe() { PipeDriver::close("closed"); }
 
 // ---- Pipe ----------------------------------------------------------------------------------------------------
 
-void FramePipe::send(const MessagePtr &message, const SendOptions &options) {
-  if (closed_) return;
-  const TimePoint now = Clock::now();
-  Outgoing outgoing;
-  outgoing.message = message;
-  outgoing.lent = options.lent;
-  if (!options.receivers.empty()) outgoing.puller = options.receivers.front();
-  if (over_) {
-    refuse(*message, *over_, over_reason_);
-    return;
-  }
-  try {
-    std::vector<Bytes> objects;
-    Limits limits = settings_.limits;
-    if (options.receivers.size() > 1) limits.inline_bytes = 0;  // inlined it would be settled before the others have it
-    outgoing.payload = wire::lay_out(*message, limits, &objects);
-    if (outgoing.payload.inlined) {
-      outgoing.inlined = objects.front();
-    } else if (!objects.empty()) {
-      outgoing.by_reference = true;
-      service_.add(message->id, std::move(objects), options.receivers);
-    }
-  } catch (const Failure &failure) {
-    refuse(*message, failure.status(), failure.what());
-    return;
-  } catch (const std::bad_alloc &) {
-    refuse(*message, FLARE_OUT_OF_MEMORY, "not enough memory to send it");
-    return;
-  }
-  const bool by_reference = outgoing.by_reference;
-  outgoing_.insert_or_assign(message->id, std::move(outgoing));
-  if (by_reference) listener_->on_transaction(message->id);
-  handler_.send(message, options.timeout, now);
-  pump();
-}
-
-// Settles a message that was never on its way.
-void FramePipe::refuse(const Message &message, flare_status status, const std::string &reason) {
-  listener_->on_accepted(message.id, false, reason);
-  listener_->on_settled(message.id, status, reason);
-}
-
 void FramePipe::cancel(const std::string &id, flare_status status, const std::string &reason) {
   const auto found = outgoing_.find(id);
-  if (closed_ || found == outgoing_.end()) return;
-  if (!found->second.settlement) found->second.settlement = ChunkService::Settlement{id, status, reason};
-  service_.cancel(id, status, reason);
+  if (closed() || found == outgoing_.end()) return;
   // The receiver may have asked for everything already: what is under way must not complete it.
   if (found->second.by_reference) transmit(session_->control(), wire::ChunkRefused{id, status, reason});
-  if (found->second.decided) {
-    settle(id);
-  } else {
-    handler_.cancel(id, reason);
-  }
-  pump();
+  PipeDriver::cancel(id, status, reason);
 }
 
 PipeStats FramePipe::stats() const {
@@ -125,14 +63,11 @@ PipeStats FramePipe::stats() const {
   return stats;
 }
 
-void FramePipe::close(const std::string &reason) {
-  if (std::exchange(closed_, true)) return;
+void FramePipe::shut(const std::string &reason) {
   send_acks();
   itself_.reset();
   // An exchanger has said _END_ or _ABORT_. A frame under way while the peer disconnects could keep libzmq from ending.
   if (!exchanger_session_ && !session_->control().empty()) transmit(session_->control(), wire::Bye{reason});
-  handler_.stop(reason);
-  alarm_.reset();
   outgoing_.clear();
   incoming_.clear();
   service_.cancel_all(FLARE_STOPPED, reason);
@@ -156,13 +91,13 @@ bool FramePipe::transmit(const Connection &to, wire::Body body, const Bytes &pay
 }
 
 void FramePipe::on_connection(const Connection &connection, bool up) {
-  if (closed_) return;
+  if (closed()) return;
   session_->on_connection(connection, up, Clock::now());
   pump();
 }
 
 void FramePipe::on_turned_away(const std::string &reason, bool for_good) {
-  if (closed_ || over_) return;
+  if (closed() || over()) return;
   log_.warn("no connection: " + reason);
   session_->on_turned_away(reason, for_good);
   pump();
@@ -179,7 +114,7 @@ void FramePipe::on_bad_frame(const Connection &, const std::string &reason) {
 }
 
 void FramePipe::on_frame(const Connection &from, wire::Envelope envelope, Bytes payload) {
-  if (closed_) return;
+  if (closed()) return;
   const TimePoint now = Clock::now();
   if (session_->on_frame(from, envelope, now)) {
     handler_.on_peer_activity(now);
@@ -218,7 +153,7 @@ void FramePipe::on_data(const wire::Data &data, const Bytes &payload, TimePoint 
     case PipeHandler::Received::kNew: break;
   }
   pump_handler();  // a reply: its question is accepted before anybody hears of the answer
-  if (closed_ || over_) return;
+  if (closed() || over()) return;
   const bool by_reference = !data.payload.sizes.empty() && !data.payload.inlined;
   std::optional<Refusal> refusal;
   if (data.payload.inlined && (payload.size != data.payload.sizes.front() ||
@@ -273,7 +208,7 @@ void FramePipe::on_chunk_request(const Connection &from, const ChunkRequest &req
 }
 
 void FramePipe::serve_waiting() {
-  while (!closed_ && !waiting_.empty() && serve(waiting_.front().first, waiting_.front().second)) waiting_.pop_front();
+  while (!closed() && !waiting_.empty() && serve(waiting_.front().first, waiting_.front().second)) waiting_.pop_front();
 }
 
 // False: there is no room for now.
@@ -329,15 +264,70 @@ std::string FramePipe::receiver_of(const std::string &transaction, const std::st
   return found == outgoing_.end() ? "" : found->second.puller;
 }
 
+// ---- Messages on their way out -------------------------------------------------------------------------------
+
+PipeDriver::LaidOut FramePipe::lay_out(const MessagePtr &message, const SendOptions &options) {
+  Outgoing outgoing;
+  outgoing.lent = options.lent;
+  if (!options.receivers.empty()) outgoing.puller = options.receivers.front();
+  std::vector<Bytes> objects;
+  Limits limits = settings_.limits;
+  if (options.receivers.size() > 1) limits.inline_bytes = 0;  // inlined it would be settled before the others have it
+  outgoing.payload = wire::lay_out(*message, limits, &objects);
+  if (outgoing.payload.inlined) {
+    outgoing.inlined = objects.front();
+  } else if (!objects.empty()) {
+    outgoing.by_reference = true;
+    service_.add(message->id, std::move(objects), options.receivers);
+  }
+  const bool by_reference = outgoing.by_reference;
+  outgoing_.insert_or_assign(message->id, std::move(outgoing));
+  return {by_reference, options.timeout};
+}
+
+void FramePipe::transmit(const MessagePtr &message) {
+  send_acks();
+  // Their acknowledgements may be lost, and an agent that hears of the end believes that its result never came.
+  if (message->topic == topic::kEnd) {
+    for (const std::string &id : replies_taken_) transmit(session_->control(), wire::Ack{id, true, "", false});
+  }
+  const Outgoing &outgoing = outgoing_.at(message->id);
+  // Without a connection nothing is lost: on_connected() transmits again.
+  transmit(session_->control(), wire::Data{message, outgoing.payload}, outgoing.inlined);
+}
+
+void FramePipe::transmit_ack(const PipeHandler::TransmitAck &ack) {
+  const auto refusal = ack.refusal.value_or(Refusal{});
+  acks_.push_back({ack.id, !ack.refusal, refusal.reason, refusal.for_good});
+  if (acks_.size() > 1) return;
+  // The next message is often made as soon as this one is in the user's hands: then both travel together, and wake
+  // the peer once.
+  loop_->put_off([pipe = std::weak_ptr(itself_)] {
+    if (const auto alive = pipe.lock()) (*alive)->send_acks();
+  });
+}
+
+void FramePipe::transmit_heartbeat() {
+  transmit(session_->control(), wire::Heartbeat{++heartbeats_, wire::Phase::kIdle});
+}
+
+bool FramePipe::on_decided(const MessagePtr &message, bool accepted, const std::string &) {
+  if (accepted) stats_.bytes_sent += static_cast<int64_t>(outgoing_.at(message->id).inlined.size);
+  return accepted;
+}
+
+void FramePipe::withdraw(const std::string &id, flare_status status, const std::string &reason) {
+  service_.cancel(id, status, reason);
+}
+
+void FramePipe::release(const std::string &id, const std::string &) { outgoing_.erase(id); }
+
 // ---- Actions -------------------------------------------------------------------------------------------------
 
-void FramePipe::pump() {
-  if (pumping_ || closed_) return;
-  pumping_ = true;
+void FramePipe::act() {
   const TimePoint now = Clock::now();
-  handler_.check_held_up(due_, now);
+  handler_.check_held_up(due(), now);
   session_->on_time(now);
-  handler_.on_time(now);
   for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_time(now);
   for (auto &[transaction, confirm] : confirms_) {
     if (now >= confirm.again) send_confirm(&confirm, now);
@@ -345,47 +335,36 @@ void FramePipe::pump() {
   std::erase_if(confirms_, [](const auto &entry) { return entry.second.tries > kMaxConfirms; });
   blocks_->trim(now);
   tell_words_left();
-  for (bool busy = true; busy && !closed_;) {
-    busy = pump_session();
-    busy = pump_handler() || busy;
-    busy = pump_service() || busy;
-    busy = pump_downloads() || busy;
-  }
-  pumping_ = false;
+  PipeDriver::act();
   session_->want_bulk(!incoming_.empty() || service_.live() > 0, now);
-  set_alarm();
 }
 
 bool FramePipe::pump_session() {
   const auto actions = session_->take_actions();
   for (const auto &action : actions) {
-    if (!closed_) perform(action);
+    if (!closed()) perform(action);
   }
   return !actions.empty();
 }
 
-bool FramePipe::pump_handler() {
-  const auto actions = handler_.take_actions();
-  for (const auto &action : actions) {
-    if (!closed_) perform(action);
-  }
-  return !actions.empty();
+bool FramePipe::pump_transfers() {
+  const bool busy = pump_service();
+  return pump_downloads() || busy;
 }
 
 bool FramePipe::pump_service() {
   for (const TransferEvent &event : service_.take_progress()) {
-    if (!closed_ && outgoing_.contains(event.transaction)) listener_->on_progress(event);
+    if (!closed() && outgoing_.contains(event.transaction)) listener_->on_progress(event);
   }
   const auto settlements = service_.take_settled();
   for (const auto &settlement : settlements) {
-    if (closed_) break;
+    if (closed()) break;
     const auto found = outgoing_.find(settlement.transaction);
     if (found == outgoing_.end()) continue;
     if (settlement.status != FLARE_OK) {
       transmit(session_->control(), wire::ChunkRefused{settlement.transaction, settlement.status, settlement.reason});
     }
-    if (!found->second.settlement) found->second.settlement = settlement;
-    if (found->second.decided) settle(settlement.transaction);
+    conclude(settlement.transaction, settlement.status, settlement.reason);
   }
   return !settlements.empty();
 }
@@ -402,7 +381,7 @@ bool FramePipe::pump_downloads() {
     if (incoming.downloader.state() != Downloader::State::kRunning) finished.push_back(transaction);
   }
   for (const auto &transaction : finished) {
-    if (!closed_) finish_download(transaction);
+    if (!closed()) finish_download(transaction);
   }
   return !finished.empty();
 }
@@ -435,58 +414,6 @@ void FramePipe::perform(const Session::Action &action) {
   }
 }
 
-void FramePipe::perform(const PipeHandler::Action &action) {
-  if (const auto *send = std::get_if<PipeHandler::Transmit>(&action)) {
-    const auto found = outgoing_.find(send->message->id);
-    if (found == outgoing_.end()) return;
-    send_acks();
-    // Their acknowledgements may be lost, and an agent that hears of the end believes that its result never came.
-    if (send->message->topic == topic::kEnd) {
-      for (const std::string &id : replies_taken_) transmit(session_->control(), wire::Ack{id, true, "", false});
-    }
-    // Without a connection nothing is lost: on_connected() transmits again.
-    transmit(session_->control(), wire::Data{found->second.message, found->second.payload}, found->second.inlined);
-  } else if (const auto *ack = std::get_if<PipeHandler::TransmitAck>(&action)) {
-    const auto refusal = ack->refusal.value_or(Refusal{});
-    acks_.push_back({ack->id, !ack->refusal, refusal.reason, refusal.for_good});
-    if (acks_.size() > 1) return;
-    // The next message is often made as soon as this one is in the user's hands: then both travel together, and wake
-    // the peer once.
-    loop_->put_off([pipe = std::weak_ptr(itself_)] {
-      if (const auto alive = pipe.lock()) (*alive)->send_acks();
-    });
-  } else if (std::holds_alternative<PipeHandler::TransmitHeartbeat>(action)) {
-    transmit(session_->control(), wire::Heartbeat{++heartbeats_, wire::Phase::kIdle});
-  } else if (const auto *sent = std::get_if<PipeHandler::Sent>(&action)) {
-    const auto found = outgoing_.find(sent->id);
-    if (found == outgoing_.end()) return;
-    Outgoing &outgoing = found->second;
-    outgoing.decided = true;
-    if (sent->accepted && !outgoing.by_reference) {
-      stats_.bytes_sent += static_cast<int64_t>(outgoing.inlined.size);
-      if (!outgoing.settlement) outgoing.settlement = ChunkService::Settlement{sent->id, FLARE_OK, ""};
-    } else if (!sent->accepted && !outgoing.settlement) {
-      const flare_status status =
-          over_.value_or(sent->for_good ? FLARE_ABORTED : handler_.ended().value_or(FLARE_STALLED));
-      outgoing.settlement = ChunkService::Settlement{sent->id, status, sent->reason};
-      service_.cancel(sent->id, outgoing.settlement->status, sent->reason);
-    }
-    const bool settled = outgoing.settlement.has_value();
-    listener_->on_accepted(sent->id, sent->accepted, sent->reason);
-    if (settled) settle(sent->id);
-  } else if (const auto *status = std::get_if<PipeHandler::Status>(&action)) {
-    finish(status_of(*status), status->reason);
-  }
-}
-
-void FramePipe::settle(const std::string &id) {
-  const auto found = outgoing_.find(id);
-  if (found == outgoing_.end()) return;
-  const ChunkService::Settlement settlement = *found->second.settlement;
-  outgoing_.erase(found);
-  listener_->on_settled(id, settlement.status, settlement.reason);
-}
-
 void FramePipe::finish_download(const std::string &transaction) {
   auto node = incoming_.extract(transaction);
   if (node.empty()) return;
@@ -502,12 +429,12 @@ void FramePipe::finish_download(const std::string &transaction) {
 }
 
 void FramePipe::report(const std::string &transaction, const std::string &receiver, uint64_t bytes, uint32_t items) {
-  if (!closed_) transmit(session_->control(), wire::Progress{transaction, receiver, bytes, items});
+  if (!closed()) transmit(session_->control(), wire::Progress{transaction, receiver, bytes, items});
 }
 
 void FramePipe::confirm(const std::string &transaction, const std::string &receiver, bool success,
                         const std::string &reason) {
-  if (closed_) return;
+  if (closed()) return;
   wire::Settled settled{transaction, success, reason, receiver};
   Confirm &confirm = confirms_[ack_id(settled)];
   confirm.settled = std::move(settled);
@@ -536,10 +463,8 @@ void FramePipe::forget_peer() {
   tell_words_left();
   // Taken out first: nothing of the old peer may be answered to the new one.
   const auto outgoing = std::exchange(outgoing_, {});
-  for (const auto &[id, message] : outgoing) {
-    handler_.cancel(id, "the peer was replaced");
-    service_.cancel(id, FLARE_PEER_GONE, "the peer was replaced");
-  }
+  forget_sends("the peer was replaced");
+  for (const auto &[id, message] : outgoing) service_.cancel(id, FLARE_PEER_GONE, "the peer was replaced");
   auto incoming = std::exchange(incoming_, {});
   for (auto &[transaction, download] : incoming) {
     listener_->on_message_lost(download.data.message, FLARE_PEER_GONE, "the peer that sent it was replaced");
@@ -548,30 +473,19 @@ void FramePipe::forget_peer() {
   service_.take_settled();
 }
 
-void FramePipe::finish(flare_status status, const std::string &reason) {
-  if (over_) return;
-  over_ = status;
-  over_reason_ = reason;
-  log_.info("session over status=" + std::string(flare_status_text(status)) + " reason=" + reason);
-  handler_.stop(reason);
-  pump_handler();
-  if (status != FLARE_ENDED) {
-    for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_refused(status, reason);
-    service_.cancel_all(status, reason);
-    pump_service();
-    pump_downloads();
-  }
-  if (!closed_) listener_->on_over(status, reason);
+void FramePipe::end(flare_status status, const std::string &reason) {
+  if (status == FLARE_ENDED) return;
+  for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_refused(status, reason);
+  service_.cancel_all(status, reason);
+  pump_service();
+  pump_downloads();
 }
 
-void FramePipe::set_alarm() {
-  if (closed_) return;
-  auto deadline = earlier(session_->deadline(), handler_.deadline());
+std::optional<TimePoint> FramePipe::deadline() const {
+  auto deadline = earlier(session_->deadline(), blocks_->deadline());
   for (const auto &[transaction, incoming] : incoming_) deadline = earlier(deadline, incoming.downloader.deadline());
   for (const auto &[transaction, confirm] : confirms_) deadline = earlier(deadline, confirm.again);
-  deadline = earlier(deadline, blocks_->deadline());
-  due_ = deadline;
-  alarm_->set(deadline);
+  return deadline;
 }
 
 }  // namespace flare

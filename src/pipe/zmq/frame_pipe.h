@@ -1,5 +1,5 @@
-// The pipe over a link of frames: runs the session, the PipeHandler and the transfers of both directions on the
-// loop. It decides nothing itself: it carries events to the state machines and their actions to the link.
+// The pipe over a link of frames: runs the session and the transfers of both directions beside the PipeHandler. It
+// decides nothing itself: it carries events to the state machines and their actions to the link.
 #pragma once
 
 #include <deque>
@@ -9,20 +9,16 @@
 #include <string>
 #include <vector>
 
-#include "config/settings.h"
-#include "pipe/pipe.h"
-#include "pipe/pipe_handler.h"
+#include "pipe/pipe_driver.h"
 #include "pipe/zmq/chunk_stage.h"
 #include "pipe/zmq/link.h"
 #include "pipe/zmq/session.h"
-#include "runtime/log.h"
-#include "runtime/loop.h"
 #include "transfer/chunk_service.h"
 #include "transfer/downloader.h"
 
 namespace flare {
 
-class FramePipe : public Pipe, private LinkListener {
+class FramePipe : public PipeDriver, private LinkListener {
  public:
   enum class Role { kAgent, kExchanger };
 
@@ -31,10 +27,8 @@ class FramePipe : public Pipe, private LinkListener {
             PipeListener *listener);
   ~FramePipe() override;
 
-  void send(const MessagePtr &message, const SendOptions &options) override;
   void cancel(const std::string &id, flare_status status, const std::string &reason) override;
   PipeStats stats() const override;
-  void close(const std::string &reason) override;
 
   std::string url() const { return link_->url(); }
   // Exchangers: how far another receiver of a result is, and that it has everything, or not. The peer decides whether
@@ -45,16 +39,13 @@ class FramePipe : public Pipe, private LinkListener {
   void close_doors(const std::string &reason);
 
  private:
-  // A message on its way out: until it is accepted and what it carries is fetched.
+  // What is sent of a message, and fetched.
   struct Outgoing {
-    MessagePtr message;
     wire::Payload payload;
     Bytes inlined;
     bool by_reference = false;
     bool lent = false;
-    std::string puller;    // the receiver that the peer itself is
-    bool decided = false;  // accepted or not: on_accepted was said
-    std::optional<ChunkService::Settlement> settlement;
+    std::string puller;  // the receiver that the peer itself is
   };
   // A message that came by reference and is being fetched.
   struct Incoming {
@@ -67,6 +58,21 @@ class FramePipe : public Pipe, private LinkListener {
     TimePoint again;
     int tries = 0;
   };
+
+  // PipeDriver
+  LaidOut lay_out(const MessagePtr &message, const SendOptions &options) override;
+  void release(const std::string &id, const std::string &reason) override;
+  void transmit(const MessagePtr &message) override;
+  void transmit_ack(const PipeHandler::TransmitAck &ack) override;
+  void transmit_heartbeat() override;
+  bool on_decided(const MessagePtr &message, bool accepted, const std::string &reason) override;
+  void withdraw(const std::string &id, flare_status status, const std::string &reason) override;
+  void end(flare_status status, const std::string &reason) override;
+  void shut(const std::string &reason) override;
+  bool pump_session() override;
+  bool pump_transfers() override;
+  std::optional<TimePoint> deadline() const override;
+  void act() override;
 
   // LinkListener
   void on_frame(const Connection &from, wire::Envelope envelope, Bytes payload) override;
@@ -85,35 +91,22 @@ class FramePipe : public Pipe, private LinkListener {
   void on_progress(const wire::Progress &progress);
   void on_ack(const wire::Ack &ack, TimePoint now);
 
-  // Lets every machine act until none has anything to do, then sets the alarm.
-  void pump();
-  bool pump_session();
-  bool pump_handler();
   bool pump_service();
   bool pump_downloads();
   void perform(const Session::Action &action);
-  void perform(const PipeHandler::Action &action);
-  void refuse(const Message &message, flare_status status, const std::string &reason);
-  void settle(const std::string &id);
   void finish_download(const std::string &transaction);
   std::string receiver_of(const std::string &transaction, const std::string &named) const;
   void tell_words_left();
   void send_confirm(Confirm *confirm, TimePoint now);
   void forget_peer();
-  void finish(flare_status status, const std::string &reason);
-  void set_alarm();
 
   void send_acks();
   bool transmit(const Connection &to, wire::Body body, const Bytes &payload = {}, bool lent = false);
 
-  Settings settings_;
   Loop *loop_;
   std::unique_ptr<Link> link_;
-  Log log_;
-  PipeListener *listener_;
   std::unique_ptr<Session> session_;
   ExchangerSession *exchanger_session_ = nullptr;  // session_, when this is an exchanger's
-  PipeHandler handler_;
   ChunkService service_;
   std::shared_ptr<BlockPool> blocks_;                        // of messages that come
   ChunkStage stage_;                                         // of lent messages that go
@@ -121,19 +114,12 @@ class FramePipe : public Pipe, private LinkListener {
   std::map<std::string, Outgoing> outgoing_;
   std::map<std::string, Incoming> incoming_;  // by transaction
   std::map<std::string, Confirm> confirms_;   // by the id of their Ack
-  std::optional<flare_status> over_;
-  std::string over_reason_;
-  std::vector<wire::Ack> acks_;            // put off
-  std::deque<std::string> replies_taken_;  // the last of them: the end of the job must not come before their acks
-  std::shared_ptr<FramePipe *> itself_;    // none once it is closed
-  bool words_left_ = false;                // as it was told
+  std::vector<wire::Ack> acks_;               // put off
+  std::deque<std::string> replies_taken_;     // the last of them: the end of the job must not come before their acks
+  std::shared_ptr<FramePipe *> itself_;       // none once it is closed
+  bool words_left_ = false;                   // as it was told
   bool started_ = false;
-  bool pumping_ = false;
-  bool closed_ = false;
   uint64_t heartbeats_ = 0;
-  PipeStats stats_;
-  std::unique_ptr<Loop::Alarm> alarm_;
-  std::optional<TimePoint> due_;  // what alarm_ is set to
 };
 
 }  // namespace flare
