@@ -17,10 +17,12 @@ from nvflare.fuel.f3.drivers.driver_params import DriverParams
 from nvflare.fuel.f3.message import Message
 
 CHANNEL = "cell_pipe.task"
+SAYING = threading.Lock()
 
 
 def say(line):
-    print(line, flush=True)
+    with SAYING:  # print() writes the end of a line by itself
+        print(line, flush=True)
 
 
 def credentials(security, folder):
