@@ -17,6 +17,8 @@
 namespace flare {
 namespace {
 
+constexpr int kMostPassed = 16;
+
 struct Address {
   sockaddr_un address{};
   socklen_t size = 0;
@@ -45,22 +47,26 @@ pid_t holder(const Address &address) {
   ucred peer{};
   socklen_t size = sizeof peer;
   if (::getsockopt(probe.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return -1;
-  return peer.pid > 0 && ::kill(peer.pid, 0) != 0 && errno == ESRCH ? 0 : peer.pid;
+  if (peer.pid <= 0) return -1;  // of another container, whose processes we do not see
+  return ::kill(peer.pid, 0) != 0 && errno == ESRCH ? 0 : peer.pid;
 }
 
 }  // namespace
 
 NameLock::NameLock(const std::string &name, const std::string &deed) : socket_(new_socket()), owner_(::getpid()) {
-  const Address address = address_of(name);
-  if (::bind(socket_.get(), reinterpret_cast<const sockaddr *>(&address.address), address.size) == 0) {
-    ::listen(socket_.get(), 1);
-    return;
+  // What children of holders that are gone keep is passed over, by everybody in the same order.
+  for (int passed = 0; passed < kMostPassed; ++passed) {
+    const Address address = address_of(name + std::string(static_cast<size_t>(passed), '+'));
+    if (::bind(socket_.get(), reinterpret_cast<const sockaddr *>(&address.address), address.size) == 0) {
+      ::listen(socket_.get(), SOMAXCONN);  // who asks is never accepted, and waits here
+      return;
+    }
+    if (errno != EADDRINUSE) return;  // this machine has no such namespace
+    const pid_t other = holder(address);
+    if (other == 0) continue;
+    const std::string who = other > 0 ? "process " + std::to_string(other) : std::string("another process");
+    throw Failure(FLARE_REFUSED, who + " " + deed);
   }
-  if (errno != EADDRINUSE) return;  // this machine has no such namespace
-  const pid_t other = holder(address);
-  if (other == 0) return;
-  const std::string who = other > 0 ? "process " + std::to_string(other) : std::string("another process");
-  throw Failure(FLARE_REFUSED, who + " " + deed);
 }
 
 // Closing is not enough: a child that was forked meanwhile has the socket as well, and it is not the child's to end.

@@ -137,6 +137,10 @@ class TlsChannel : public CellChannel {
     const bool ours_refused = is_about_our_certificate(ERR_peek_last_error());
     const std::string text = tls_error();
     if (text == "unexpected eof while reading") return {FLARE_IO, "the other end closed the connection"};
+    if (verified == X509_V_ERR_CERT_NOT_YET_VALID || verified == X509_V_ERR_CERT_HAS_EXPIRED) {
+      return {FLARE_IO, "TLS: " + text + ": " + X509_verify_cert_error_string(verified) +
+                            ". Is the clock of this machine right?"};
+    }
     if (verified != X509_V_OK) {
       return {FLARE_REFUSED, "TLS: " + text + ": " + X509_verify_cert_error_string(verified) +
                                  ". The listener's certificate is not from the CA of rootCA.pem (or customRootCA.pem) "

@@ -83,13 +83,13 @@ void PipeDriver::close(const std::string &reason) {
 void PipeDriver::pump() {
   if (pumping_ || closed_) return;
   pumping_ = true;
-  act();
+  act(Clock::now());
   pumping_ = false;
   set_alarm();
 }
 
-void PipeDriver::act() {
-  handler_.on_time(Clock::now());
+void PipeDriver::act(TimePoint now) {
+  handler_.on_time(now);
   for (bool busy = true; busy && !closed_;) {
     busy = pump_session();
     busy = pump_handler() || busy;

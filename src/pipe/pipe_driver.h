@@ -57,8 +57,9 @@ class PipeDriver : public Pipe {
   virtual bool pump_session() { return false; }
   virtual bool pump_transfers() = 0;
   virtual std::optional<TimePoint> deadline() const = 0;
-  // What is due, then everything until there is nothing to do.
-  virtual void act();
+  // What is due, then everything until there is nothing to do. One time for all of a turn: a process that is held up in
+  // the middle of it must not find its peer silent before it has looked at what the peer said meanwhile.
+  virtual void act(TimePoint now);
 
   // ---- For the wire ----
 

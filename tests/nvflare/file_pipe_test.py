@@ -176,6 +176,7 @@ class Files(unittest.TestCase):
         sending.start()
         time.sleep(0.2)
         trainer.kill()
+        trainer.wait()
         other = self.start_trainer()
         sending.join()
         self.assertEqual(sent, [True])

@@ -138,6 +138,29 @@ TEST_F(FilePipePieces, ATaskTakenBackWhileItIsReadIsNone) {
   EXPECT_THAT(end.lines("lost"), IsEmpty());
 }
 
+TEST_F(FilePipePieces, ATaskReadWhileTheTrainerStopsIsLeft) {
+  FileEnd end(home_.path());
+  const InTheMiddle middle(&end, &PipeStats::bytes_received, [&](int time) {
+    if (time == 0) end.take_no_tasks(true);
+  });
+  task_.put("REQ.train.a", bytes_of_task(1, kLarge));
+  EXPECT_TRUE(eventually([&] { return end.stats().bytes_received > static_cast<int64_t>(kLarge); }));
+  ::usleep(100'000);
+  EXPECT_THAT(end.lines("task"), IsEmpty());
+  EXPECT_TRUE(task_.lies("REQ.train.a"));
+  end.take_no_tasks(false);
+  EXPECT_TRUE(end.hears("task a 1"));
+}
+
+TEST_F(FilePipePieces, ALargeOneThatIsBrokenAndCannotBeAnsweredEndsNothing) {
+  FileEnd end(home_.path());
+  const std::string id(220, 'i');  // with that of the answer it is too long for a file's name
+  task_.put("REQ.train." + id, std::string(kLarge, '\0'));
+  EXPECT_TRUE(end.hears("lost " + id));
+  task_.put("REQ.train.b", bytes_of_task(2));
+  EXPECT_TRUE(end.hears("task b 2"));
+}
+
 TEST_F(FilePipePieces, HeartbeatsGoOnWhileAResultIsWritten) {
   FileEnd end(home_.path());
   std::atomic<bool> lay_early = false;
@@ -150,9 +173,9 @@ TEST_F(FilePipePieces, HeartbeatsGoOnWhileAResultIsWritten) {
       ++beats;
       task_.take(name);
     }
-    ::usleep(60'000);  // until the next is due
+    ::usleep(300'000);  // until others are due
   });
-  const std::string name = end.reply_to("a", 1, milliseconds(100), kLarge);  // which is less than the writing takes
+  const std::string name = end.reply_to("a", 1, milliseconds(1000), kLarge);  // which is less than the writing takes
   ASSERT_EQ(task_.wait("REP"), name);
   EXPECT_FALSE(lay_early) << "half a file";
   EXPECT_GE(beats, 2U);

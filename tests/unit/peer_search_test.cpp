@@ -9,6 +9,7 @@ namespace flare {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::Contains;
 using testing::HasSubstr;
 
 const TimePoint kStart{};
@@ -46,8 +47,12 @@ class PeerSearchTest : public testing::Test {
   // What the search says of these cells, that it finds connected.
   static PeerSearch::Finding found(PeerSearch *search, const std::vector<std::string> &cells) {
     search->on_connected(kStart);
-    const auto question = asked(search, kStart + PeerSearch::kPatience);
-    return search->on_answered(names(question.at(0), cells)).value();
+    const auto first = search->deadline().value();
+    const auto finding = search->on_answered(names(asked(search, first).at(0), cells), first).value();
+    EXPECT_EQ(finding.warning, "") << "a trainer may be starting";
+    if (finding.peer_is_there) return finding;
+    const auto second = search->deadline().value();
+    return search->on_answered(names(asked(search, second).at(0), cells), second).value();
   }
 };
 
@@ -55,17 +60,20 @@ TEST_F(PeerSearchTest, AServerThatDoesNotAnswerDoesNotTakeTheToken) {
   PeerSearch one = search(true);
   one.on_connected(kStart);
   EXPECT_EQ(asked(&one, kStart), std::vector<std::string>{"server"});
-  EXPECT_THAT(one.on_answered(answer_of("server", return_code::kTimeout))->warning, HasSubstr("auth_token_signature"));
-  one.on_connected(kStart + 1s);
-  EXPECT_TRUE(asked(&one, kStart + 1s).empty()) << "once is enough";
+  EXPECT_EQ(one.on_answered(answer_of("server", return_code::kTimeout), kStart + 5s)->warning, "") << "it may be busy";
+  EXPECT_THAT(asked(&one, kStart + 5s), Contains("server"));
+  EXPECT_THAT(one.on_answered(answer_of("server", return_code::kTimeout), kStart + 10s)->warning,
+              HasSubstr("auth_token_signature"));
+  one.on_connected(kStart + 11s);
+  EXPECT_TRUE(asked(&one, kStart + 11s).empty()) << "once is enough";
 }
 
 TEST_F(PeerSearchTest, WhateverAServerAnswersItTakesTheToken) {
-  for (const auto code : {return_code::kOk, return_code::kProcessException, return_code::kCommError}) {
+  for (const auto code : {return_code::kOk, return_code::kProcessException}) {
     PeerSearch one = search(true);
     one.on_connected(kStart);
     asked(&one, kStart);
-    EXPECT_EQ(one.on_answered(answer_of("server", code))->warning, "") << code;
+    EXPECT_EQ(one.on_answered(answer_of("server", code), kStart)->warning, "") << code;
     one.on_connected(kStart + 1s);
     EXPECT_TRUE(asked(&one, kStart + 1s).empty()) << code;
   }
@@ -75,9 +83,24 @@ TEST_F(PeerSearchTest, ALostConnectionSaysNothingOfTheToken) {
   PeerSearch one = search(true);
   one.on_connected(kStart);
   asked(&one, kStart);
-  EXPECT_EQ(one.on_answered(answer_of("server", return_code::kCommError, true))->warning, "");
+  EXPECT_EQ(one.on_answered(answer_of("server", return_code::kCommError, true), kStart)->warning, "");
   one.on_connected(kStart + 1s);
   EXPECT_EQ(asked(&one, kStart + 1s), std::vector<std::string>{"server"});
+}
+
+TEST_F(PeerSearchTest, AServerOutOfReachIsAskedLater) {
+  PeerSearch one = search(true);
+  one.on_connected(kStart);
+  asked(&one, kStart);
+  EXPECT_EQ(one.on_answered(answer_of("server", return_code::kCommError), kStart)->warning, "");
+  EXPECT_THAT(asked(&one, kStart + 30s), Contains("server"));
+}
+
+TEST_F(PeerSearchTest, ASecureServerIsNotAskedForItsPeers) {
+  PeerSearch one = search(true, "server");
+  one.on_connected(kStart);
+  EXPECT_EQ(asked(&one, kStart + 100s), std::vector<std::string>{"server"}) << "that is about the token";
+  EXPECT_FALSE(one.deadline());
 }
 
 TEST_F(PeerSearchTest, AnInsecureSystemIsNotAskedOfTokens) {
@@ -92,7 +115,11 @@ TEST_F(PeerSearchTest, AnEndThatWaitsAloneIsNamed) {
   EXPECT_FALSE(finding.peer_is_there);
   EXPECT_THAT(finding.warning, HasSubstr("'" + kPeer + "', is not there"));
   EXPECT_THAT(finding.warning, HasSubstr("(agent_id 'by_hand')"));
-  EXPECT_FALSE(one.deadline()) << "once is enough";
+  const TimePoint next = one.deadline().value();
+  EXPECT_EQ(one.on_answered(names(asked(&one, next).at(0), {"site-1.site-1_by_hand_passive"}), next)->warning, "")
+      << "once is enough";
+  const TimePoint last = one.deadline().value();
+  EXPECT_TRUE(one.on_answered(names(asked(&one, last).at(0), {kPeer}), last)->peer_is_there);
 }
 
 TEST_F(PeerSearchTest, WithAnotherSchemeOfNamesTheWholeNameIsSaid) {
@@ -104,7 +131,7 @@ TEST_F(PeerSearchTest, WithAnotherSchemeOfNamesTheWholeNameIsSaid) {
 TEST_F(PeerSearchTest, AJobThatHasNotBegunIsNoReasonForAnAlarm) {
   PeerSearch one = search();
   EXPECT_EQ(found(&one, {kOwn}).warning, "");
-  EXPECT_EQ(one.deadline(), kStart + 3 * PeerSearch::kPatience) << "it is asked again";
+  EXPECT_EQ(one.deadline(), kStart + 7 * PeerSearch::kPatience) << "it is asked again";
   PeerSearch other = search();
   EXPECT_EQ(found(&other, {kOwn, "site-1.site-1_x_passive", "site-1.site-1_x_active"}).warning, "")
       << "that of another job has its own trainer";
@@ -115,6 +142,10 @@ TEST_F(PeerSearchTest, TheEndsOfOtherSitesAreNotMeant) {
   EXPECT_EQ(found(&one, {"site-2_by_hand_passive", "site-11_by_hand_passive"}).warning, "");
   PeerSearch other = search(false, "server");
   EXPECT_THAT(found(&other, {"site-1_by_hand_passive"}).warning, HasSubstr("agent_id 'by_hand'"));
+  PeerSearch relayed = search(false, "relay");
+  EXPECT_EQ(found(&relayed, {"relay.site-2_x_passive", "relay.cellpipe~alias~site-2~x~passive"}).warning, "");
+  PeerSearch mine = search(false, "relay");
+  EXPECT_THAT(found(&mine, {"relay.site-1_x_passive"}).warning, HasSubstr("relay.site-1_x_passive"));
 }
 
 TEST_F(PeerSearchTest, WhatIsNoNameOfACellIsNotRepeated) {
@@ -148,12 +179,12 @@ TEST_F(PeerSearchTest, ItAsksLessAndLessOften) {
 
 TEST_F(PeerSearchTest, AnswersOfNoUseAreNone) {
   PeerSearch one = search();
-  EXPECT_FALSE(one.on_answered(names("somebody else's", {kPeer})));
+  EXPECT_FALSE(one.on_answered(names("somebody else's", {kPeer}), kStart));
   one.on_connected(kStart);
   asked(&one, kStart + PeerSearch::kPatience);
   auto broken = answer_of("site-1", return_code::kOk);
   broken.content = copy_bytes("nothing", 7);
-  const auto finding = one.on_answered(broken);
+  const auto finding = one.on_answered(broken, kStart);
   ASSERT_TRUE(finding);
   EXPECT_FALSE(finding->peer_is_there);
   EXPECT_EQ(finding->warning, "");

@@ -61,6 +61,7 @@ void CellPipe::shut(const std::string &reason) {
   for (const std::string &id : referring()) release(id, reason);
   client_->close();
   downloads_.clear();
+  out_.clear();
   blocks_->close();
   blobs_->close();
 }
@@ -233,7 +234,7 @@ void CellPipe::on_download_request(const StreamCell::Received &received, TimePoi
 }
 
 void CellPipe::on_answered(const StreamCell::Answered &answered, TimePoint now) {
-  if (const auto finding = peer_search_.on_answered(answered)) return on_found(*finding);
+  if (const auto finding = peer_search_.on_answered(answered, now)) return on_found(*finding);
   out_.on_answered(answered, now);
   if (downloads_.on_answered(answered, now)) stats_.bytes_received += static_cast<int64_t>(answered.content.size);
   for (const std::string &task : downloads_.take_unanswered()) {
@@ -327,9 +328,8 @@ void CellPipe::release(const std::string &id, const std::string &reason) {
 
 // ---- The turn ------------------------------------------------------------------------------------------------
 
-void CellPipe::act() {
-  guarded([this] {
-    const TimePoint now = Clock::now();
+void CellPipe::act(TimePoint now) {
+  guarded([&] {
     if (!over()) check_connection(now);
     if (connected_ && !over()) search_peer(now);
     handler_.check_held_up(due(), now);
@@ -337,7 +337,7 @@ void CellPipe::act() {
     downloads_.on_time(now);
     blocks_->trim(now);
     blobs_->trim(now);
-    PipeDriver::act();
+    PipeDriver::act(now);
   });
 }
 

@@ -52,7 +52,7 @@ class CellPipe : public PipeDriver, private CellClientListener {
   void shut(const std::string &reason) override;
   bool pump_transfers() override;
   std::optional<TimePoint> deadline() const override;
-  void act() override;
+  void act(TimePoint now) override;
 
   // CellClientListener
   void on_connected(const std::string &peer) override;

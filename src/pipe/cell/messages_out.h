@@ -32,6 +32,8 @@ class MessagesOut {
   void stop(const std::string &id, const std::string &reason);
   void forget(const std::string &id, const std::string &reason);
 
+  void clear() { outgoing_.clear(); }
+
   void on_lost(const std::string &reason, TimePoint now);
   // Nothing happens when it is no answer to one of these.
   void on_answered(const StreamCell::Answered &answered, TimePoint now);

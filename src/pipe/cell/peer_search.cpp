@@ -1,7 +1,7 @@
 #include "pipe/cell/peer_search.h"
 
 #include <algorithm>
-#include <set>
+#include <new>
 
 #include "base/failure.h"
 #include "cellnet/names.h"
@@ -31,7 +31,7 @@ std::set<std::string> names_in(const Bytes &content, const Limits &limits) {
 
 void PeerSearch::on_connected(TimePoint now) {
   if (token_unknown_) token_at_ = now;
-  if (peer_unknown_) peer_at_ = now + pause_;
+  if (peer_unknown_ && !(secure_system_ && names_.parent == kRootCell)) peer_at_ = now + pause_;
 }
 
 void PeerSearch::on_peer_heard() {
@@ -53,20 +53,30 @@ std::vector<PeerSearch::Question> PeerSearch::take_questions(TimePoint now) {
   return questions;
 }
 
-std::optional<PeerSearch::Finding> PeerSearch::on_answered(const StreamCell::Answered &answered) {
+std::optional<PeerSearch::Finding> PeerSearch::on_answered(const StreamCell::Answered &answered, TimePoint now) {
   const auto question = asked_.extract(answered.request_id);
   if (question.empty()) return std::nullopt;
-  if (question.mapped().about_token) return on_token_answer(answered);
+  if (question.mapped().about_token) return on_token_answer(answered, now);
   if (answered.return_code != return_code::kOk) return Finding{};
   try {
     return on_peers(answered.content);
-  } catch (const Failure &) {
-    return Finding{};  // it was only a question
+  } catch (const Failure &) {  // it was only a question
+    return Finding{};
+  } catch (const std::bad_alloc &) {
+    return Finding{};
   }
 }
 
-PeerSearch::Finding PeerSearch::on_token_answer(const StreamCell::Answered &answered) {
+PeerSearch::Finding PeerSearch::on_token_answer(const StreamCell::Answered &answered, TimePoint now) {
   if (answered.local) return {};  // the next connection asks again
+  if (answered.return_code == return_code::kCommError) {
+    token_at_ = now + kAgain;  // it did not get there
+    return {};
+  }
+  if (answered.return_code == return_code::kTimeout && !std::exchange(silent_, true)) {
+    token_at_ = now;  // a busy server, perhaps
+    return {};
+  }
   token_unknown_ = false;
   if (answered.return_code != return_code::kTimeout) return {};
   return {false,
@@ -81,25 +91,30 @@ PeerSearch::Finding PeerSearch::on_peers(const Bytes &content) {
     on_peer_heard();
     return {true, ""};
   }
-  std::string waiting;
-  size_t count = 0;
+  std::set<std::string> alone;
   for (const std::string &name : names) {
     if (!is_of_our_site(name) || !name.ends_with(kPassive)) continue;
     const std::string trainer = name.substr(0, name.size() - kPassive.size()) + std::string(kActive);
-    if (names.contains(trainer) || ++count > kMostNamed) continue;
-    waiting += (count > 1 ? " or " : "") + described(name);
+    if (!names.contains(trainer)) alone.insert(name);
   }
-  // A job that has not begun yet has no end there, and that of another one has its own trainer.
-  if (waiting.empty() || !peer_unknown_) return {};
-  on_peer_heard();  // once is enough
+  // A job that has not begun yet has no end there; that of another job has its own trainer, or will soon.
+  std::string waiting;
+  size_t count = 0;
+  for (const std::string &name : alone) {
+    if (waiting_.contains(name) && ++count <= kMostNamed) waiting += (count > 1 ? " or " : "") + described(name);
+  }
+  waiting_ = std::move(alone);
+  if (waiting.empty() || std::exchange(warned_, true)) return {};
   return {false, "connected, but the other end of the pipe, '" + names_.peer + "', is not there, while " + waiting +
                      " waits for a trainer: if that is the job's, change agent_id, or site"};
 }
 
-// With its own parent process all cells are the site's.
+// As both schemes of names have it. With its own parent process all cells are the site's.
 bool PeerSearch::is_of_our_site(const std::string &cell) const {
-  if (names_.parent != kRootCell) return cell.starts_with(names_.parent + ".");
-  return cell.starts_with(names_.site + "_") || cell.starts_with(names_.site + ".");
+  const std::string &parent = names_.parent, &site = names_.site;
+  if (parent == site || parent.ends_with("." + site)) return cell.starts_with(parent + ".");
+  if (parent == kRootCell) return cell.starts_with(site + "_") || cell.starts_with(site + ".");
+  return cell.starts_with(parent + "." + site + "_") || cell.starts_with(parent + ".cellpipe~alias~" + site + "~");
 }
 
 std::string PeerSearch::described(const std::string &end) const {

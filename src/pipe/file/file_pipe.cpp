@@ -22,6 +22,7 @@ constexpr Duration kBeatInterval = std::chrono::seconds(1);
 constexpr Duration kLookInterval = std::chrono::seconds(1);
 // So long after a file the kernel's word on what became of it may come: it was taken, or deleted.
 constexpr Duration kWord = std::chrono::milliseconds(50);
+constexpr Duration kLongest = std::chrono::hours(24 * 3650);  // for a peer to take all files of a message
 // Milliseconds, on a disk that is not too slow.
 constexpr size_t kMostPerTurn = 8 << 20;
 
@@ -308,8 +309,9 @@ bool FilePipe::read(Channel *channel, TimePoint now) {
   Reading done = std::move(reading);
   channel->reading.reset();
   if (!obstacle.empty()) {
-    log_.error("left for now: " + name + ": " + obstacle);
-    return true;
+    // Not at once again, but at the next look at everything.
+    if (std::exchange(channel->held_up, name) != name) log_.error("left for now: " + name + ": " + obstacle);
+    return false;
   }
   channel->left.erase(name);
   if (failure) {
@@ -330,6 +332,12 @@ void FilePipe::decode(Reading *reading) {
 }
 
 void FilePipe::deliver(Channel *channel, Reading reading, TimePoint now) {
+  const auto refusal = listener_->on_offered(*reading.message, 0);  // it may have been stopped meanwhile
+  if (closed()) return;
+  if (refusal && !refusal->for_good) {
+    leave(channel, reading.name);
+    return;
+  }
   try {
     if (!channel->folder.take(reading.name)) return;  // the peer took it back
   } catch (const Failure &failure) {
@@ -376,8 +384,12 @@ void FilePipe::answer_unread(Channel *channel, const Message &task) {
   reply.id = new_uuid();
   reply.request_id = task.id;
   reply.data.headers.set(header::kReturnCode, "BAD_TASK_DATA");
-  channel->outbox.add({reply.id, file_name_of(reply),
-                       pieces_of(fobs::write_shareable(reply.data, std::nullopt, settings_.limits).message)});
+  try {
+    channel->outbox.add({reply.id, file_name_of(reply),
+                         pieces_of(fobs::write_shareable(reply.data, std::nullopt, settings_.limits).message)});
+  } catch (const std::exception &failure) {  // its id may be too long for a file's name
+    log_.error("the peer was not told that task " + task.id + " is lost: " + failure.what());
+  }
 }
 
 // ---- What goes out -------------------------------------------------------------------------------------------
@@ -394,7 +406,8 @@ PipeDriver::LaidOut FilePipe::lay_out(const MessagePtr &message, const SendOptio
     outgoing.files.push_back({message->id, file_name_of(*message), pieces_of(written.message)});
   }
   // The peer takes one file at a time.
-  const Duration timeout = options.timeout * static_cast<int64_t>(std::max<size_t>(1, outgoing.files.size()));
+  const int64_t most = std::max<int64_t>(1, kLongest / std::max(options.timeout, Duration(1)));
+  const Duration timeout = options.timeout * std::clamp<int64_t>(static_cast<int64_t>(outgoing.files.size()), 1, most);
   outgoing.timeout = timeout;
   outgoing.unwritten = outgoing.files.size();
   outgoing_.insert_or_assign(message->id, std::move(outgoing));
@@ -502,9 +515,8 @@ bool FilePipe::on_decided(const MessagePtr &message, bool accepted, const std::s
 
 // ---- The turn ------------------------------------------------------------------------------------------------
 
-void FilePipe::act() {
+void FilePipe::act(TimePoint now) {
   read_room_ = write_room_ = kMostPerTurn;
-  const TimePoint now = Clock::now();
   // The words that came first, as a folder that is gone may have held the end before.
   take_events();
   for (Channel *channel : channels_) look(channel, now);
@@ -516,7 +528,8 @@ void FilePipe::act() {
   }
   check_patience(now);
   blocks_->trim(now);
-  PipeDriver::act();  // after the look: what came while this process was held up is heard
+  handler_.check_held_up(due(), now);
+  PipeDriver::act(now);  // after the look: what came while this process was held up is heard
 }
 
 bool FilePipe::pump_transfers() {

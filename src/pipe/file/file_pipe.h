@@ -60,6 +60,7 @@ class FilePipe : public PipeDriver {
     int arrivals = -1, departures = -1, own = -1;  // of the watch: x/, y/ and the folder that has them
     bool look = true;                              // whether something may have come
     std::string heartbeat;                         // the one that the peer has still to take: there are never two
+    std::string held_up;                           // the file that was read last and could not be
     bool beats = true;                             // else the last could not be written
     Outbox outbox;
     std::optional<Reading> reading;
@@ -93,7 +94,7 @@ class FilePipe : public PipeDriver {
   void shut(const std::string &reason) override;
   bool pump_transfers() override;
   std::optional<TimePoint> deadline() const override;
-  void act() override;
+  void act(TimePoint now) override;
 
   void take_events();
   void on_taken(Channel *channel, const std::string &name);

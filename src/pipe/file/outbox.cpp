@@ -52,6 +52,11 @@ std::vector<Outbox::Outcome> Outbox::write(PipeFolder *folder, size_t *room, Tim
       again_at_ = now + kAgain;
       outcome.failure = failure;
       outcome.again = true;
+    } catch (const std::bad_alloc &) {
+      writer_.reset();
+      again_at_ = now + kAgain;
+      outcome.failure = Failure(FLARE_OUT_OF_MEMORY, "not enough memory to write it");
+      outcome.again = true;
     } catch (const Failure &failure) {
       drop(outcome.message);
       outcome.failure = failure;

@@ -1,6 +1,7 @@
 #include "pipe/file/pipe_folder.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -22,7 +23,6 @@ namespace {
 constexpr size_t kMostListed = 4096;
 constexpr size_t kMostSetAside = 64;
 constexpr mode_t kFolderMode = 0777;  // as the peer's: what is left of it is the user's to say
-constexpr int64_t kSecond = 1'000'000'000;
 
 Descriptor open_folder(int in, const std::string &name) {
   if (::mkdirat(in, name.c_str(), kFolderMode) != 0 && errno != EEXIST) return {};
@@ -100,12 +100,11 @@ std::vector<PipeFolder::File> PipeFolder::incoming() const {
     struct stat status {};
     // Those with a dot are not for a pipe: of a network file system, say, for files that are still open.
     if (name.front() == '.' || ::fstatat(incoming_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    files.push_back({name, S_ISREG(status.st_mode), status.st_mtim.tv_sec * kSecond + status.st_mtim.tv_nsec});
+    files.push_back({name, S_ISREG(status.st_mode), {status.st_mtim.tv_sec, status.st_mtim.tv_nsec}});
   }
   if (error) fail_with(error.value(), incoming_path() + " cannot be listed");
-  std::sort(files.begin(), files.end(), [](const File &a, const File &b) {
-    return std::tie(a.modified_ns, a.name) < std::tie(b.modified_ns, b.name);
-  });
+  std::sort(files.begin(), files.end(),
+            [](const File &a, const File &b) { return std::tie(a.modified, a.name) < std::tie(b.modified, b.name); });
   return files;
 }
 
@@ -145,6 +144,14 @@ bool PipeFolder::set_aside(const std::string &name) {
 }
 
 std::unique_ptr<FileWriter> PipeFolder::begin(const std::string &name, const std::vector<Bytes> &pieces) const {
+  // Beyond it the system would end the program, not the write.
+  rlimit limit{};
+  uint64_t size = 0;
+  for (const Bytes &piece : pieces) size += piece.size;
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur) {
+    throw Failure(FLARE_IO, "a file of " + std::to_string(size) + " bytes, and this process may write " +
+                                std::to_string(limit.rlim_cur) + " (ulimit -f)");
+  }
   auto writer = std::make_unique<FileWriter>(scratch_.get(), pieces);
   if (!writer->opened()) fail("cannot be written", "t/" + name);
   return writer;

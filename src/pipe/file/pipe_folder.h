@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -32,7 +33,7 @@ class PipeFolder {
   struct File {
     std::string name;
     bool regular = false;
-    int64_t modified_ns = 0;
+    std::pair<int64_t, int64_t> modified;  // seconds and nanoseconds
   };
 
   // Makes what is not there, as the peer does, and deletes what a killed trainer was writing. Throws Failure, and

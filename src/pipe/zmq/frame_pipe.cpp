@@ -324,8 +324,7 @@ void FramePipe::release(const std::string &id, const std::string &) { outgoing_.
 
 // ---- Actions -------------------------------------------------------------------------------------------------
 
-void FramePipe::act() {
-  const TimePoint now = Clock::now();
+void FramePipe::act(TimePoint now) {
   handler_.check_held_up(due(), now);
   session_->on_time(now);
   for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_time(now);
@@ -335,7 +334,7 @@ void FramePipe::act() {
   std::erase_if(confirms_, [](const auto &entry) { return entry.second.tries > kMaxConfirms; });
   blocks_->trim(now);
   tell_words_left();
-  PipeDriver::act();
+  PipeDriver::act(now);
   session_->want_bulk(!incoming_.empty() || service_.live() > 0, now);
 }
 

@@ -72,7 +72,7 @@ class FramePipe : public PipeDriver, private LinkListener {
   bool pump_session() override;
   bool pump_transfers() override;
   std::optional<TimePoint> deadline() const override;
-  void act() override;
+  void act(TimePoint now) override;
 
   // LinkListener
   void on_frame(const Connection &from, wire::Envelope envelope, Bytes payload) override;
