@@ -92,7 +92,7 @@ std::string StreamCell::ask_peers(const std::string &cell, Duration timeout, Tim
   question.topic = kPeersTopic;
   question.optional = true;
   question.request_id = new_uuid();
-  const std::string id = question.request_id;
+  std::string id = question.request_id;
   requests_[id] = {cell, next_stream_id_++, timeout, now + timeout, {}, true};
   if (peer_.empty()) {
     fail_request(id, return_code::kCommError, "not connected", true);
