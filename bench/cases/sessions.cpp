@@ -140,7 +140,7 @@ class EndlessSite : public PipeListener {
 
   void on_up(const PeerInfo &, bool) override { send(); }
   void on_down(bool) override {}
-  std::optional<Refusal> on_offered(const Message &) override { return std::nullopt; }
+  std::optional<Refusal> on_offered(const Message &, size_t) override { return std::nullopt; }
   void on_message(const MessagePtr &message) override {
     if (message->kind == MessageKind::kReply) send();
   }
