@@ -118,7 +118,7 @@ class CellPeer {
     FrameParser parser{CellLimits()};
     bool greeted = false;
     while (!over_ && !cut_ && !(cuts_all_ && greeted)) {
-      if (reads_slowly_) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      if (reads_slowly_) std::this_thread::sleep_for(std::chrono::milliseconds(40));
       pollfd ready{socket.get(), POLLIN, 0};
       if (::poll(&ready, 1, 5) > 0) {
         const auto room = parser.room();
