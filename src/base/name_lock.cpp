@@ -51,21 +51,24 @@ pid_t holder(const Address &address) {
   return ::kill(peer.pid, 0) != 0 && errno == ESRCH ? 0 : peer.pid;
 }
 
+[[noreturn]] void refuse(pid_t other, const std::string &deed) {
+  const std::string who = other > 0 ? "process " + std::to_string(other) : std::string("another process");
+  throw Failure(FLARE_REFUSED, who + " " + deed);
+}
+
 }  // namespace
 
 NameLock::NameLock(const std::string &name, const std::string &deed) : socket_(new_socket()), owner_(::getpid()) {
   // What children of holders that are gone keep is passed over, by everybody in the same order.
-  for (int passed = 0; passed < kMostPassed; ++passed) {
-    const Address address = address_of(name + std::string(static_cast<size_t>(passed), '+'));
+  std::string place = name;
+  for (int passed = 0; passed < kMostPassed; ++passed, place += '+') {
+    const Address address = address_of(place);
     if (::bind(socket_.get(), reinterpret_cast<const sockaddr *>(&address.address), address.size) == 0) {
       ::listen(socket_.get(), SOMAXCONN);  // who asks is never accepted, and waits here
       return;
     }
     if (errno != EADDRINUSE) return;  // this machine has no such namespace
-    const pid_t other = holder(address);
-    if (other == 0) continue;
-    const std::string who = other > 0 ? "process " + std::to_string(other) : std::string("another process");
-    throw Failure(FLARE_REFUSED, who + " " + deed);
+    if (const pid_t other = holder(address)) refuse(other, deed);
   }
 }
 
