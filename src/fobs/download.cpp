@@ -5,6 +5,7 @@
 #include <map>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 #include "base/failure.h"
 #include "fobs/classes.h"
@@ -46,6 +47,18 @@ class ItemReader {
 };
 
 }  // namespace
+
+Object state_of(const ItemRange &range) { return Dict{{"start", range.start}, {"count", range.count}}; }
+
+std::optional<ItemRange> range_of(const Object &state) {
+  const auto number = [&](const char *name) {
+    const Object *found = state.find(name);
+    const auto *value = found == nullptr ? nullptr : std::get_if<int64_t>(&found->data());
+    return value == nullptr || *value < 0 ? std::nullopt : std::optional(static_cast<uint64_t>(*value));
+  };
+  const auto start = number("start"), count = number("count");
+  return start && count ? std::optional(ItemRange{*start, *count}) : std::nullopt;
+}
 
 Message write_request(const DownloadRequest &request) {
   Dict entries = {{"ref_id", request.ref_id}};

@@ -1,6 +1,8 @@
 // What a cell asks of another one's download service, and what that answers. Pure.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,6 +10,17 @@
 #include "fobs/message.h"
 
 namespace flare::fobs {
+
+// What a state says of the answer that it came with: its first item, and how many there are.
+struct ItemRange {
+  uint64_t start = 0;
+  uint64_t count = 0;
+
+  uint64_t end() const { return start + count; }
+};
+Object state_of(const ItemRange &range);
+// Nothing for a state of another kind. No number is more than an int64_t.
+std::optional<ItemRange> range_of(const Object &state);
 
 struct DownloadRequest {
   std::string ref_id;

@@ -27,14 +27,9 @@ constexpr size_t kAtOnce = 2;  // more only wait for each other: NVFlare's cells
 // The item behind those of an answer with this state. Nothing for a state of another kind: such items come one answer
 // after the other.
 std::optional<size_t> end_of(const fobs::Object &state) {
-  size_t end = 0;
-  for (const char *name : {"start", "count"}) {
-    const fobs::Object *found = state.find(name);
-    const auto *number = found ? std::get_if<int64_t>(&found->data()) : nullptr;
-    if (!number || *number < 0 || *number > INT32_MAX) return std::nullopt;
-    end += static_cast<size_t>(*number);
-  }
-  return end;
+  const auto range = fobs::range_of(state);
+  if (!range || range->start > INT32_MAX || range->count > INT32_MAX) return std::nullopt;
+  return range->end();
 }
 
 DownloadConsumer::Options consumer_options() {
@@ -62,7 +57,7 @@ ArrayDownload::ArrayDownload(std::vector<fobs::Source> sources, const fobs::Read
 
 ArrayDownload::Cursor::Cursor(size_t from, size_t to, bool is_last)
     : consumer(consumer_options()), next(from), end(to), last(is_last) {
-  if (from > 0) state = fobs::Dict{{"start", from}, {"count", 0}};
+  if (from > 0) state = fobs::state_of({from, 0});
   consumer.begin();
 }
 

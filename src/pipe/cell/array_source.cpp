@@ -32,14 +32,8 @@ std::string_view code_of(DownloadService::Code code) {
 // ours can be.
 std::optional<size_t> start_of(const fobs::Object &state, size_t items) {
   if (state.is_none()) return 0;
-  uint64_t sum = 0;
-  for (const char *name : {"start", "count"}) {
-    const fobs::Object *found = state.find(name);
-    const auto *number = found ? std::get_if<int64_t>(&found->data()) : nullptr;
-    if (!number || *number < 0 || static_cast<uint64_t>(*number) > items) return std::nullopt;
-    sum += static_cast<uint64_t>(*number);
-  }
-  return sum <= items ? std::optional(static_cast<size_t>(sum)) : std::nullopt;
+  const auto range = fobs::range_of(state);
+  return range && range->end() <= items ? std::optional(static_cast<size_t>(range->end())) : std::nullopt;
 }
 
 DownloadService::Options service_options() {
@@ -116,7 +110,7 @@ DownloadService::Produced ArraySource::produce(const Arrays &arrays, const fobs:
     produced.bytes += static_cast<int64_t>(tensor.bytes.size);
   }
   produced.items = static_cast<int64_t>(end - *start);
-  reply->state = fobs::Dict{{"start", *start}, {"count", end - *start}};
+  reply->state = fobs::state_of({*start, end - *start});
   return produced;
 }
 
