@@ -89,6 +89,7 @@ void PipeDriver::pump() {
 }
 
 void PipeDriver::act(TimePoint now) {
+  handler_.check_held_up(due_, now);
   handler_.on_time(now);
   for (bool busy = true; busy && !closed_;) {
     busy = pump_session();

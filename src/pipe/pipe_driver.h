@@ -78,7 +78,6 @@ class PipeDriver : public Pipe {
   const std::optional<flare_status> &over() const { return over_; }
   const std::string &over_reason() const { return over_reason_; }
   bool closed() const { return closed_; }
-  const std::optional<TimePoint> &due() const { return due_; }  // what the alarm is set to
 
   const Settings settings_;
   const Log log_;
@@ -107,7 +106,7 @@ class PipeDriver : public Pipe {
   std::string over_reason_;
   bool pumping_ = false, closed_ = false;
   std::unique_ptr<Loop::Alarm> alarm_;
-  std::optional<TimePoint> due_;
+  std::optional<TimePoint> due_;  // what the alarm is set to
 };
 
 }  // namespace flare

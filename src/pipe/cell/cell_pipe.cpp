@@ -332,7 +332,6 @@ void CellPipe::act(TimePoint now) {
   guarded([&] {
     if (!over()) check_connection(now);
     if (connected_ && !over()) search_peer(now);
-    handler_.check_held_up(due(), now);
     source_.on_time(to_seconds(now));
     downloads_.on_time(now);
     blocks_->trim(now);

@@ -250,7 +250,7 @@ void FilePipe::on_file(Channel *channel, const PipeFolder::File &file, bool behi
     }
   }
   if (behind) {
-    channel->left.insert_or_assign(file.name, Channel::Left::kForNow);
+    leave(channel, file.name);
   } else {
     offer(channel, file.name, message, now);
   }
@@ -269,7 +269,7 @@ void FilePipe::offer(Channel *channel, const std::string &name, const MessagePtr
     auto reader = channel->folder.open(name, settings_.limits.max_message_bytes, rules_.new_block);
     if (!reader) return;  // the peer took it back
     channel->reading = Reading{name, message, *std::move(reader)};
-    channel->left.insert_or_assign(name, Channel::Left::kForNow);
+    leave(channel, name);
   } catch (const std::bad_alloc &) {
     if (leave(channel, name)) log_.error("left for now: " + name + ": not enough memory for it");
     return;
@@ -528,7 +528,6 @@ void FilePipe::act(TimePoint now) {
   }
   check_patience(now);
   blocks_->trim(now);
-  handler_.check_held_up(due(), now);
   PipeDriver::act(now);  // after the look: what came while this process was held up is heard
 }
 

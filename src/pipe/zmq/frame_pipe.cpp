@@ -325,7 +325,6 @@ void FramePipe::release(const std::string &id, const std::string &) { outgoing_.
 // ---- Actions -------------------------------------------------------------------------------------------------
 
 void FramePipe::act(TimePoint now) {
-  handler_.check_held_up(due(), now);
   session_->on_time(now);
   for (auto &[transaction, incoming] : incoming_) incoming.downloader.on_time(now);
   for (auto &[transaction, confirm] : confirms_) {
